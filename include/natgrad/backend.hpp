@@ -1,0 +1,328 @@
+/// The seam between the algorithms and the devices.
+///
+/// `Device` owns memory and the block of scalars; `Backend<R>` adds the operations, R = float or double.
+/// Everything above this header is written once and never asks which device it runs on.
+///
+/// * Operations are enqueued: on an asynchronous device they return before they have run.
+/// * No operation returns a number to the host. Reductions go to named f64 slots of a device-resident block,
+///   accumulated in f64; `read_scalars()` reads the whole block at once, the only synchronisation of a step.
+/// * Letters: N samples, r score rows per sample, R = N·r rows, n_l widths, C outputs, P parameters, K draws.
+/// * Every operation throws ShapeError where the shapes of its operands do not fit together, DeviceError
+///   where the device fails, OutOfMemory where memory cannot be had. Sizes of zero are allowed everywhere.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "natgrad/activation.hpp"
+#include "natgrad/likelihood.hpp"
+#include "natgrad/matrix.hpp"
+#include "natgrad/random_key.hpp"
+
+struct CUstream_st;  // cudaStream_t is a pointer to this
+
+namespace natgrad {
+
+/// Names of the device-resident numbers of a step.
+enum class Slot : int {
+  loss,              // mean negative log-likelihood
+  loss_change,       // the same, new minus old parameters, without cancellation
+  kl,                // mean KL(p_old ‖ p_new)
+  quadratic,         // dᵀFd
+  beta,              // step size
+  gradient_norm2,    // gᵀg
+  gradient_step,     // gᵀd
+  step_norm2,        // dᵀd
+  parameter_norm2,   // θᵀθ
+  parameter_step,    // θᵀd
+  factor_info,       // 0: all factorisations hold; k > 0: the first failed at minor k; −1: not finite
+  largest_diagonal,  // of the matrices damped
+  rank,              // eigenvalues kept by spectral solves
+  correct,           // samples whose largest output is their class
+  squared_error,     // Σ (mean − target)², weighted
+  count_
+};
+
+/// A host copy of the block.
+struct Scalars {
+  std::array<double, static_cast<std::size_t>(Slot::count_)> values{};
+  double operator[](Slot slot) const { return values[static_cast<std::size_t>(slot)]; }
+};
+
+/// The phases of a step, for timing and for profilers' ranges.
+enum class Phase : int { forward, scores, fisher, factor, solve, line_search, evaluate, io, count_ };
+
+std::string_view to_string(Phase phase);
+
+/// Seconds per phase.
+using PhaseSeconds = std::array<double, static_cast<std::size_t>(Phase::count_)>;
+
+/// Memory, scalars and time of one device, in one order of execution.
+class Device {
+ public:
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  /// One line for a person, e.g. "cpu (2 threads, OpenBLAS 0.3.21)".
+  virtual std::string description() const = 0;
+  /// "cpu" or "cuda:0".
+  virtual std::string name() const = 0;
+
+  /// Uninitialised device memory. Throws OutOfMemory naming the bytes wanted and free.
+  void* allocate(std::size_t bytes);
+  void deallocate(void* memory, std::size_t bytes) noexcept;
+  std::size_t bytes_in_use() const { return bytes_in_use_; }
+  std::size_t peak_bytes() const { return peak_bytes_; }
+  /// Allocations so far, freed ones included.
+  std::size_t allocations() const { return allocations_; }
+
+  /// Host → device; the host memory may be reused on return.
+  virtual void upload(void* device, const void* host, std::size_t bytes) = 0;
+  /// Device → host; synchronises.
+  virtual void download(void* host, const void* device, std::size_t bytes) = 0;
+  /// Waits for everything enqueued.
+  virtual void synchronize() = 0;
+
+  /// The block as it stands after everything enqueued so far; synchronises.
+  virtual Scalars read_scalars() = 0;
+  virtual void set_scalar(Slot slot, double value) = 0;
+  /// Host synchronisations so far.
+  std::size_t synchronizations() const { return synchronizations_; }
+
+  /// Phases nest; time goes to the innermost. On an asynchronous device it is the device's own time.
+  virtual void begin_phase(Phase phase) = 0;
+  virtual void end_phase() = 0;
+  /// Time per phase since the last call; synchronises.
+  virtual PhaseSeconds take_phase_seconds() = 0;
+
+ protected:
+  virtual void* allocate_bytes(std::size_t bytes) = 0;
+  virtual void deallocate_bytes(void* memory) noexcept = 0;
+  void count_synchronization() { ++synchronizations_; }
+
+ private:
+  std::size_t bytes_in_use_ = 0, peak_bytes_ = 0, allocations_ = 0, synchronizations_ = 0;
+};
+
+/// Marks a scope as one phase.
+class PhaseScope {
+ public:
+  PhaseScope(Device& device, Phase phase) : device_(device) { device_.begin_phase(phase); }
+  ~PhaseScope() { device_.end_phase(); }
+  PhaseScope(const PhaseScope&) = delete;
+  PhaseScope& operator=(const PhaseScope&) = delete;
+
+ private:
+  Device& device_;
+};
+
+/// Owns `size` elements of device memory.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Device& device, Index size)
+      : device_(&device),
+        data_(static_cast<T*>(device.allocate(static_cast<std::size_t>(size) * sizeof(T)))),
+        size_(size) {}
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Buffer() {
+    if (data_ != nullptr) device_->deallocate(data_, static_cast<std::size_t>(size_) * sizeof(T));
+  }
+
+  T* data() const { return data_; }
+  Index size() const { return size_; }
+  VectorView<T> vector() const { return {data_, size_}; }
+  MatrixView<T> matrix(Index rows, Index cols) const {
+    if (rows * cols > size_) throw ShapeError("buffer: a view larger than the buffer");
+    return {data_, rows, cols};
+  }
+  BatchView<T> batch(Index n, Index count) const {
+    if (n * n * count > size_) throw ShapeError("buffer: a view larger than the buffer");
+    return {data_, n, count};
+  }
+
+  void upload(const T* host) { device_->upload(data_, host, static_cast<std::size_t>(size_) * sizeof(T)); }
+  std::vector<T> download() const {
+    std::vector<T> host(static_cast<std::size_t>(size_));
+    if (size_ > 0) device_->download(host.data(), data_, host.size() * sizeof(T));
+    return host;
+  }
+  /// Makes room for at least `size` elements; what was there is lost where the buffer grows.
+  void reserve(Device& device, Index size) {
+    if (size > size_) {
+      *this = Buffer();
+      *this = Buffer(device, size);
+    }
+  }
+
+ private:
+  void swap(Buffer& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  Device* device_ = nullptr;
+  T* data_ = nullptr;
+  Index size_ = 0;
+};
+
+enum class Transpose { no, yes };
+
+/// Which rows S of per-sample scores stand for the Fisher F = SᵀS; see docs/notation.md.
+///
+/// exact: r = rank of H(z) rows, the columns of B(z), B Bᵀ = H(z) · mc: K rows (p − ŷ)/√K with ŷ drawn from
+/// the model's own p(y | z) · empirical: one row p − y with the data's label.
+enum class ScoreKind { exact, mc, empirical };
+
+std::string_view to_string(ScoreKind kind);
+ScoreKind parse_score_kind(std::string_view name);
+
+/// A kind with what it needs: the draws K of `mc` and their stream.
+struct ScoreSpec {
+  ScoreKind kind = ScoreKind::exact;
+  Index draws = 1;
+  RandomKey key{};
+
+  /// r, the score rows per sample.
+  Index rows_per_sample(Likelihood likelihood, Index outputs) const;
+};
+
+/// The operations. Matrices are column-major with one sample per column unless a comment says otherwise;
+/// outputs do not overlap inputs unless a comment allows it. Only the lower triangle of a symmetric matrix
+/// is read and written.
+template <class R>
+class Backend : public Device {
+ public:
+  // --- vectors and matrices ------------------------------------------------------------------------------
+  /// to ← from, both m × n, any strides (a stride lets a row be copied as a 1 × n matrix).
+  virtual void copy(MatrixView<const R> from, MatrixView<R> to) = 0;
+  virtual void fill(MatrixView<R> x, R value) = 0;
+  /// y ← y + αx.
+  virtual void axpy(R alpha, VectorView<const R> x, VectorView<R> y) = 0;
+  /// y ← y + α·s·x with s the slot's value.
+  virtual void axpy(R alpha, Slot s, VectorView<const R> x, VectorView<R> y) = 0;
+  virtual void scale(R alpha, VectorView<R> x) = 0;
+  /// slot ← xᵀy, products and sum in f64, in an order that depends on nothing but the size.
+  virtual void dot(VectorView<const R> x, VectorView<const R> y, Slot slot) = 0;
+  /// C ← α op(A) op(B) + βC. Where β = 0, C may hold anything on entry.
+  virtual void gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b, R beta,
+                    MatrixView<R> c) = 0;
+  /// Lower triangle of C ← αAAᵀ + βC; A is n × k.
+  virtual void syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) = 0;
+  /// y ← Ax, A symmetric n × n.
+  virtual void symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) = 0;
+
+  // --- symmetric systems: a single matrix is a batch of one ------------------------------------------------
+  // Slots factor_info, largest_diagonal and rank gather over calls; the caller sets them to 0 before the
+  // first.
+
+  /// out_k ← F_k + λI (lower triangles). Slot largest_diagonal ← its maximum with every diagonal of F.
+  virtual void damp(BatchView<const R> f, R lambda, BatchView<R> out) = 0;
+  /// A_k ← its lower Cholesky factor. Slot factor_info, where it is still 0, ← the first failure; the
+  /// diagonal of every factor is looked at, for a library's `info` of 0 proves nothing. Above the diagonal a
+  /// batch of several is undefined afterwards.
+  virtual void cholesky(BatchView<R> a) = 0;
+  /// B ← (LLᵀ)⁻¹B. Batch of one: B is n × m, any m. Otherwise column k of B belongs to matrix k.
+  virtual void cholesky_solve(BatchView<const R> l, MatrixView<R> b) = 0;
+  /// A ← V, w ← the eigenvalues in ascending order, A = V diag(w) Vᵀ. Slot factor_info as for
+  /// `cholesky`.
+  virtual void eigen(MatrixView<R> a, VectorView<R> w) = 0;
+  /// c_i ← c_i / (w_i + λ) where w_i > cutoff · max w, else 0. Slot rank ← rank + the number kept.
+  virtual void spectral_solve(VectorView<const R> w, R lambda, R cutoff, VectorView<R> c) = 0;
+
+  // --- network ---------------------------------------------------------------------------------------------
+  /// A ← φ(Z + b1ᵀ), Z ← φ'(Z + b1ᵀ); Z, A: n × N, b: n. A may be Z itself, then the slopes are not kept.
+  virtual void activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) = 0;
+  /// D ← D ∘ slopes, column c of D (n × N·r) with column ⌊c/r⌋ of slopes (n × N).
+  virtual void multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) = 0;
+
+  // --- likelihood: z is C × N, y is C × N (categorical: 1 × N class indices); a mean over N = 0 samples is 0
+  // -------------------------------
+  /// Slot loss ← mean over samples of the negative log-likelihood, each term in f64.
+  virtual void loss(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y) = 0;
+  /// Output signals δ_L of the score rows, d: C × N·r, the r signals of a sample in neighbouring columns,
+  /// each carrying 1/√N. `y` is read by `empirical` only; else it may be an empty view.
+  virtual void signals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z,
+                       MatrixView<const R> y, MatrixView<R> d) = 0;
+  /// Slot kl ← mean KL(p(·|z_old) ‖ p(·|z_new)), slot loss_change ← mean change of the negative
+  /// log-likelihood; both without cancellation, each term in f64.
+  virtual void divergence(Likelihood likelihood, MatrixView<const R> z_old, MatrixView<const R> z_new,
+                          MatrixView<const R> y) = 0;
+  /// means ← E[y | z], C × N: z, sigmoid(z) or softmax(z). May be z itself.
+  virtual void means(Likelihood likelihood, MatrixView<const R> z, MatrixView<R> means) = 0;
+  /// Slot correct ← samples whose largest z (the first of equals) is at their class, y: 1 × N.
+  virtual void count_correct(MatrixView<const R> z, MatrixView<const R> y) = 0;
+  /// Slot squared_error ← Σ_jn weight_j (mean_jn − y_jn)².
+  virtual void squared_error(MatrixView<const R> means, MatrixView<const R> y,
+                             VectorView<const R> weight) = 0;
+
+  // --- Fisher: one layer's factors, a: n × N inputs, d: m × N·r signals ------------------------------------
+  /// s ← score rows as columns: column c holds δ_jc a_i⌊c/r⌋ at j·n + i and δ_jc at m·n + j;
+  /// s: m(n + 1) × N·r.
+  virtual void khatri_rao(MatrixView<const R> a, MatrixView<const R> d, MatrixView<R> s) = 0;
+  /// F_j ← Σ_c δ_jc² ãã ᵀ with ã = [a; 1], a batch of m matrices of order n + 1, lower triangles.
+  virtual void unit_blocks(MatrixView<const R> a, MatrixView<const R> d, BatchView<R> f) = 0;
+  /// w_c ← βw_c + Σ_j D_jc T_j⌊c/r⌋; T: m × N, w: N·r.
+  virtual void column_dots(MatrixView<const R> d, MatrixView<const R> t, R beta, VectorView<R> w) = 0;
+  /// E_jn ← Σ_k w_{nr+k} D_j,nr+k; E: m × N.
+  virtual void weighted_signals(MatrixView<const R> d, VectorView<const R> w, MatrixView<R> e) = 0;
+  /// E_jn ← T_jn Σ_k D_j,nr+k²; E, T: m × N. May be T itself.
+  virtual void squared_signals(MatrixView<const R> d, MatrixView<const R> t, MatrixView<R> e) = 0;
+  /// b_j ← Σ_n E_jn.
+  virtual void row_sums(MatrixView<const R> e, VectorView<R> b) = 0;
+
+  // --- optimisers and data ---------------------------------------------------------------------------------
+  /// Slot beta ← min(β_max, √(2ε / slot quadratic)); β_max where the quadratic is 0, NaN where it is not a
+  /// finite number ≥ 0.
+  virtual void step_size(double kl_budget, double max_beta) = 0;
+  /// Adam (Kingma & Ba 2015, algorithm 1), with bias corrections c1 = 1 − β1ᵗ, c2 = 1 − β2ᵗ:
+  /// m ← β1 m + (1 − β1)g, v ← β2 v + (1 − β2)g², θ ← θ − rate · (m/c1) / (√(v/c2) + ϵ).
+  struct AdamRates {
+    double rate, beta1, beta2, epsilon, correction1, correction2;
+  };
+  virtual void adam(const AdamRates& rates, VectorView<const R> g, VectorView<R> m, VectorView<R> v,
+                    VectorView<R> theta) = 0;
+  /// to_·k ← from_·index_k; `to`: rows × index.size.
+  virtual void gather_columns(MatrixView<const R> from, VectorView<const Index> index, MatrixView<R> to) = 0;
+  /// The stream's permutation of 0 … n−1, the same on every device.
+  virtual void permutation(RandomKey key, VectorView<Index> index) = 0;
+};
+
+/// The CPU: OpenBLAS, LAPACKE, OpenMP. `threads` = 0 takes every core the process may use.
+template <class R>
+std::unique_ptr<Backend<R>> make_cpu_backend(int threads = 0);
+
+/// A GPU, on a stream of its own or on the caller's, which must outlive the backend. Throws DeviceError where
+/// there is no usable GPU, or where natgrad was built without CUDA.
+template <class R>
+std::unique_ptr<Backend<R>> make_cuda_backend(int device = 0, CUstream_st* stream = nullptr);
+
+/// What is known of the GPUs: empty `problem` and at least one line, or why there is none.
+struct CudaStatus {
+  bool built = false;                // was natgrad built with CUDA
+  std::string problem;               // why no GPU is usable; empty where one is
+  std::vector<std::string> devices;  // name, memory, compute capability
+  std::string versions;              // driver, runtime, libraries
+};
+CudaStatus cuda_status();
+
+/// "cpu", "cuda", "cuda:N" or "auto": a usable GPU, else the CPU. `reason`, where given, tells what was taken
+/// and why. Throws UsageError for another name, DeviceError where a GPU is asked for and there is none.
+template <class R>
+std::unique_ptr<Backend<R>> make_backend(std::string_view device, int threads = 0,
+                                         std::string* reason = nullptr);
+
+}  // namespace natgrad

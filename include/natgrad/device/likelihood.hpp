@@ -1,0 +1,155 @@
+/// The terms of the likelihoods, for host and device; formulas in natgrad/likelihood.hpp.
+///
+/// Losses and divergences are evaluated in f64 from the outputs as they stand, so that a KL divergence of
+/// 1e-8 is right in f32 too. Gaussian and Bernoulli are sums over outputs: their functions take one output.
+/// Categorical functions take the C outputs of one sample.
+#pragma once
+
+#include "natgrad/device/activation.hpp"
+#include "natgrad/likelihood.hpp"
+#include "natgrad/matrix.hpp"
+
+namespace natgrad {
+
+/// KL(p_old ‖ p_new) and the change of the negative log-likelihood, summed over the outputs of a sample.
+struct Divergence {
+  double kl, loss_change;
+};
+
+/// p(eᵗ − 1 − t), the term of Σ p_k(−t_k) = KL with t = log(p'/p), given p, p' and t. Every term is ≥ 0 and
+/// none cancels: below 2⁻⁵ by the series, whose first omitted term is below 2⁻⁵³ of the sum.
+NATGRAD_HD double kl_term(double p, double p_new, double t) {
+  const double size = std::fabs(t);
+  if (size > 1.0) return p > 0.0 ? p_new - p - p * t : p_new;
+  if (size > 0.03125) return p * (math::expm1(t) - t);
+  return p * 0.5 * t * t *
+         (1.0 +
+          t / 3.0 *
+              (1.0 +
+               t / 4.0 *
+                   (1.0 + t / 5.0 * (1.0 + t / 6.0 * (1.0 + t / 7.0 * (1.0 + t / 8.0 * (1.0 + t / 9.0)))))));
+}
+
+/// N(z, 1) for each output.
+struct Gaussian {
+  NATGRAD_HD static double loss(double z, double y) { return 0.5 * (z - y) * (z - y); }
+  NATGRAD_HD static Divergence divergence(double z, double z_new, double y) {
+    const double dz = z_new - z;
+    return {0.5 * dz * dz, dz * (0.5 * dz + (z - y))};
+  }
+  template <class R>
+  NATGRAD_HD static R mean(R z) {
+    return z;
+  }
+  /// The square root of H(z).
+  template <class R>
+  NATGRAD_HD static R root_fisher(R) {
+    return R(1);
+  }
+};
+
+/// Bernoulli(sigmoid(z)) for each output.
+struct Bernoulli {
+  NATGRAD_HD static double loss(double z, double y) { return softplus(z) - y * z; }
+  NATGRAD_HD static Divergence divergence(double z, double z_new, double y) {
+    const double dz = z_new - z, p = sigmoid(z), q = sigmoid(-z);
+    double one,
+        zero;  // −Δ log p(1) and −Δ log p(0): zero − one = dz, each from the side that does not cancel
+    if (std::fabs(dz) > 1.0) {
+      one = softplus(-z_new) - softplus(-z);
+      zero = softplus(z_new) - softplus(z);
+    } else if (p < 0.5) {
+      zero = math::log1p(p * math::expm1(dz));
+      one = zero - dz;
+    } else {
+      one = math::log1p(q * math::expm1(-dz));
+      zero = one + dz;
+    }
+    return {kl_term(p, sigmoid(z_new), -one) + kl_term(q, sigmoid(-z_new), -zero),
+            y * one + (1.0 - y) * zero};
+  }
+  template <class R>
+  NATGRAD_HD static R mean(R z) {
+    return sigmoid(z);
+  }
+  template <class R>
+  NATGRAD_HD static R root_fisher(R z) {
+    return std::sqrt(sigmoid(z) * sigmoid(-z));
+  }
+};
+
+/// Categorical(softmax(z)) over the C outputs of a sample.
+struct Categorical {
+  /// max z and log Σ exp(z − max).
+  struct LogSumExp {
+    double max, log_sum;
+    NATGRAD_HD double value() const { return max + log_sum; }
+    NATGRAD_HD double probability(double z) const { return math::exp((z - max) - log_sum); }
+  };
+
+  template <class R>
+  NATGRAD_HD static LogSumExp log_sum_exp(const R* z, Index outputs) {
+    double max = z[0];
+    for (Index k = 1; k < outputs; ++k) max = std::fmax(max, static_cast<double>(z[k]));
+    double sum = 0.0;
+    for (Index k = 0; k < outputs; ++k) sum += math::exp(z[k] - max);
+    return {max, std::log(sum)};
+  }
+
+  template <class R>
+  NATGRAD_HD static double loss(const R* z, Index outputs, Index label) {
+    const LogSumExp lse = log_sum_exp(z, outputs);
+    return (lse.max - z[label]) + lse.log_sum;
+  }
+
+  template <class R>
+  NATGRAD_HD static Divergence divergence(const R* z, const R* z_new, Index outputs, Index label) {
+    const LogSumExp old_lse = log_sum_exp(z, outputs), new_lse = log_sum_exp(z_new, outputs);
+    double mean = 0.0, largest = 0.0;  // of Σ p (e^Δz − 1), |Δz|
+    for (Index k = 0; k < outputs; ++k) {
+      const double dz = static_cast<double>(z_new[k]) - z[k];
+      largest = std::fmax(largest, std::fabs(dz));
+      mean += old_lse.probability(z[k]) * math::expm1(dz);
+    }
+    const double change = largest > 1.0 ? (new_lse.max - old_lse.max) + (new_lse.log_sum - old_lse.log_sum)
+                                        : math::log1p(mean);  // Δ logsumexp
+    double kl = 0.0;
+    for (Index k = 0; k < outputs; ++k)
+      kl += kl_term(old_lse.probability(z[k]), new_lse.probability(z_new[k]),
+                    (static_cast<double>(z_new[k]) - z[k]) - change);
+    return {kl, change - (static_cast<double>(z_new[label]) - z[label])};
+  }
+
+  /// Class drawn by inverting the distribution function at `uniform` in (0, 1).
+  template <class R>
+  NATGRAD_HD static Index draw(const R* z, Index outputs, double uniform) {
+    const LogSumExp lse = log_sum_exp(z, outputs);
+    for (Index k = 0; k < outputs - 1; ++k) {
+      uniform -= lse.probability(z[k]);
+      if (uniform < 0.0) return k;
+    }
+    return outputs - 1;
+  }
+
+  /// The C − 1 columns of B(z), B Bᵀ = diag(p) − p pᵀ (Tanabe & Sagae 1992), times `scale`: with the suffix
+  /// sums q_k = Σ_{j>k} p_j, q_{−1} = 1: B_kk = √(p_k q_k / q_{k−1}), B_ik = −p_i √(p_k / (q_k q_{k−1})) for
+  /// i > k, else 0. A column whose q vanishes is zero. b: C × (C − 1), column-major.
+  template <class R>
+  NATGRAD_HD static void root_fisher(const R* z, Index outputs, R scale, R* b, Index stride) {
+    const LogSumExp lse = log_sum_exp(z, outputs);
+    double q = 0.0;  // q_k, summed from the end so that it never cancels
+    for (Index k = outputs - 2; k >= 0; --k) {
+      R* column = b + k * stride;
+      for (Index i = 0; i < k; ++i) column[i] = R(0);
+      q += lse.probability(z[k + 1]);
+      const double p = lse.probability(z[k]);
+      const double diagonal = q > 0.0 ? std::sqrt(p * (q / (q + p))) : 0.0;
+      column[k] = scale * static_cast<R>(diagonal);
+      for (Index i = k + 1; i < outputs;
+           ++i)  // −p_i √(p_k / (q_k q_{k−1})), without the product of two small q
+        column[i] = q > 0.0 ? -scale * static_cast<R>(lse.probability(z[i]) / q * diagonal) : R(0);
+    }
+  }
+};
+
+}  // namespace natgrad

@@ -1,0 +1,14 @@
+/// Everything: natural-gradient training of dense networks on CUDA and CPUs.
+#pragma once
+
+#include "natgrad/backend.hpp"
+#include "natgrad/dataset.hpp"
+#include "natgrad/error.hpp"
+#include "natgrad/fisher.hpp"
+#include "natgrad/metrics.hpp"
+#include "natgrad/model_file.hpp"
+#include "natgrad/natural_gradient.hpp"
+#include "natgrad/network.hpp"
+#include "natgrad/optimizer.hpp"
+#include "natgrad/scores.hpp"
+#include "natgrad/trainer.hpp"

@@ -1,0 +1,97 @@
+/// What all optimisers share: one step on one batch, and a report of it.
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "natgrad/scores.hpp"
+
+namespace natgrad {
+
+/// N samples on the network's device, one per column.
+template <class R>
+struct Batch {
+  MatrixView<const R> x;  // n_0 × N
+  MatrixView<const R> y;  // C × N; categorical: 1 × N class indices
+};
+
+/// What happened in a step; a number that an optimiser does not measure is NaN.
+struct StepReport {
+  static constexpr double none = std::numeric_limits<double>::quiet_NaN();
+
+  double loss = none;         // mean negative log-likelihood + ½η‖θ‖², before the step
+  double new_loss = none;     // the same on the same batch, after it
+  double kl_budget = none;    // ε
+  double kl_model = none;     // ½β²dᵀFd
+  double kl_measured = none;  // mean KL(p_old ‖ p_new) over the batch; of the last try where rejected
+  double quadratic = none;    // dᵀFd
+  double beta = none;         // step size applied (or last tried)
+  double damping = none;      // λ that the direction was solved with
+  double rho = none;          // actual over predicted change of the loss
+  int backtracks = 0;         // tries beyond the first
+  bool rejected = false;      // no try was accepted; θ is as before, bit for bit
+  std::string solver;         // "cholesky", "eigen", or empty
+  int solver_retries = 0;     // rungs of the failure ladder taken
+  double grad_norm = none;    // ‖g‖
+  double step_norm = none;    // ‖θ_new − θ‖; 0 where rejected
+  std::string note;           // something a person should read, or empty
+};
+
+/// Changes a network's parameters, batch by batch.
+template <class R>
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  /// One step. Throws NumericError, θ unchanged, where the loss or the gradient is not finite.
+  virtual StepReport step(const Batch<R>& batch) = 0;
+};
+
+/// Loss and gradient of a batch: the part of a step that every optimiser begins with.
+template <class R>
+class GradientPass {
+ public:
+  /// `l2` is η of ½η‖θ‖².
+  GradientPass(const Network<R>& net, Likelihood likelihood, double l2);
+
+  /// Runs forward and backward; slots loss, gradient_norm2, parameter_norm2. Returns the empirical score
+  /// rows.
+  Rows<R> run(const Batch<R>& batch);
+  const Activations<R>& activations() const { return acts_; }
+  /// g = ∇(loss + ½η‖θ‖²), P.
+  VectorView<R> gradient() const { return gradient_.vector(); }
+
+  double l2() const { return l2_; }
+  /// loss + ½η‖θ‖² from the slots. Throws NumericError where it or the gradient is not finite.
+  double checked_loss(const Scalars& scalars) const;
+
+ private:
+  const Network<R>& net_;
+  Likelihood likelihood_;
+  double l2_;
+  Activations<R> acts_;
+  Signals<R> signals_;
+  Buffer<R> gradient_;  // P
+};
+
+struct SgdOptions {
+  double learning_rate = 0.1;
+  double momentum = 0.0;  // μ of v ← μv + g, θ ← θ − rate·v
+  double l2 = 0.0;
+};
+
+struct AdamOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double l2 = 0.0;
+};
+
+/// Stochastic gradient descent with heavy-ball momentum.
+template <class R>
+std::unique_ptr<Optimizer<R>> make_sgd(Network<R>& net, Likelihood likelihood, const SgdOptions& options);
+
+/// Adam (Kingma & Ba 2015).
+template <class R>
+std::unique_ptr<Optimizer<R>> make_adam(Network<R>& net, Likelihood likelihood, const AdamOptions& options);
+
+}  // namespace natgrad

@@ -1,0 +1,130 @@
+/// The training loop: batches, limits, evaluation.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+
+#include "natgrad/dataset.hpp"
+#include "natgrad/optimizer.hpp"
+
+namespace natgrad {
+
+/// A data set on a device.
+template <class R>
+struct DeviceDataset {
+  Buffer<R> x, y;
+  Index inputs = 0, target_rows = 0, samples = 0;
+
+  DeviceDataset() = default;
+  DeviceDataset(Device& device, const Dataset<R>& host);
+  /// All samples, or some neighbours.
+  Batch<R> batch() const { return batch(0, samples); }
+  Batch<R> batch(Index begin, Index count) const;
+};
+
+/// How a network does on a data set.
+struct Evaluation {
+  double loss = 0.0;               // mean negative log-likelihood
+  std::optional<double> accuracy;  // categorical: fraction of the samples
+  std::optional<double>
+      squared_error;  // otherwise: Σ over outputs of (mean − target)², averaged over samples
+};
+
+/// `target_scaling`: what the targets went through; squared errors are given in the data's own units.
+template <class R>
+Evaluation evaluate(const Network<R>& net, Likelihood likelihood, const DeviceDataset<R>& data,
+                    const Scaling& target_scaling);
+
+struct TrainerOptions {
+  Index batch = 0;  // N; 0: the whole training set
+  Index steps = 0;  // limits; 0: none
+  double epochs = 0.0;
+  double max_seconds = 0.0;           // of stepping: evaluation does not count
+  std::optional<double> target_loss;  // on the training batch
+  Index eval_every = 0;               // steps; 0: once an epoch
+  std::uint64_t seed = 1;             // of the shuffling
+
+  /// Throws UsageError naming the option, its value and what is allowed.
+  void validate(Index samples) const;
+};
+
+enum class StopReason { steps, epochs, seconds, target_loss, converged, interrupted };
+
+std::string_view to_string(StopReason reason);
+
+/// One step as the loop saw it.
+struct StepRecord {
+  Index step = 0;        // from 1
+  double epoch = 0.0;    // samples seen / training samples
+  double seconds = 0.0;  // of this step
+  PhaseSeconds phases{};
+  StepReport report;
+};
+
+/// One evaluation; step 0 is before the first step.
+struct EvaluationRecord {
+  Index step = 0;
+  Evaluation train;
+  std::optional<Evaluation> test;
+};
+
+struct TrainingSummary {
+  StopReason reason = StopReason::steps;
+  Index steps = 0, rejected = 0, backtracks = 0;
+  double epochs = 0.0, seconds = 0.0;
+  double largest_kl_ratio = 0.0;  // measured KL / budget over the accepted steps
+  EvaluationRecord last;
+};
+
+/// Samples of the epochs, one after the other: epoch e in the order of stream (seed, shuffle, e). Every batch
+/// has N samples; what is left of an epoch opens the next batch.
+template <class R>
+class BatchStream {
+ public:
+  BatchStream(Backend<R>& backend, const DeviceDataset<R>& data, Index batch, std::uint64_t seed);
+  /// Valid until the next call.
+  Batch<R> next();
+
+ private:
+  void start_epoch();
+
+  Backend<R>& backend_;
+  const DeviceDataset<R>& data_;
+  Index batch_;
+  std::uint64_t seed_;
+  std::uint32_t epoch_ = 0;
+  Index used_ = 0;       // of the epoch's order
+  Buffer<Index> order_;  // of the epoch
+  Buffer<R> x_, y_;
+};
+
+/// Trains until a limit; 20 rejected steps in a row end a full-batch run as converged.
+template <class R>
+class Trainer {
+ public:
+  /// All referenced objects must outlive the trainer. `test` may have no samples.
+  Trainer(Network<R>& net, Likelihood likelihood, Optimizer<R>& optimizer, const Dataset<R>& train,
+          const Dataset<R>& test, const Scaling& target_scaling, const TrainerOptions& options);
+
+  std::function<void(const StepRecord&)> on_step;
+  std::function<void(const EvaluationRecord&)> on_evaluation;
+  /// Finishes the step and ends the run once it holds true; may be set from a signal handler.
+  const std::atomic<bool>* interrupt = nullptr;
+
+  TrainingSummary run();
+
+ private:
+  StepRecord one_step(Index step, BatchStream<R>& batches);
+  EvaluationRecord evaluate_now(Index step);
+  std::optional<StopReason> limit_reached(const StepRecord& record, const TrainingSummary& so_far) const;
+
+  Network<R>& net_;
+  Likelihood likelihood_;
+  Optimizer<R>& optimizer_;
+  DeviceDataset<R> train_, test_;
+  Scaling target_scaling_;
+  TrainerOptions options_;
+};
+
+}  // namespace natgrad

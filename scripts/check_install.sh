@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs the library, static and shared, without and (where nvcc is) with CUDA, and builds and runs a consumer
+# against each installed package.
+set -euo pipefail
+root=$(dirname "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)")
+work=$root/build/install
+rm -rf "$work"
+
+try() {  # name, cmake arguments of the library
+  local name=$1
+  shift
+  cmake -S "$root" -B "$work/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DNATGRAD_BUILD_TESTS=OFF \
+        -DNATGRAD_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX="$work/$name-prefix" "$@" >"$work-$name.log"
+  cmake --build "$work/$name" >>"$work-$name.log"
+  cmake --install "$work/$name" >>"$work-$name.log"
+  cmake -S "$root/tests/consumer" -B "$work/$name-consumer" -G Ninja -DCMAKE_PREFIX_PATH="$work/$name-prefix" \
+        >>"$work-$name.log"
+  cmake --build "$work/$name-consumer" >>"$work-$name.log"
+  echo "consumer of the $name package: $("$work/$name-consumer/consumer")"
+  # The program finds its data from where it is installed, from any folder.
+  (cd / && "$work/$name-prefix/bin/natgrad" train --steps 1 --quiet --out "$work/$name-run")
+}
+
+mkdir -p "$work"
+try static-cpu -DNATGRAD_CUDA=OFF
+try shared-cpu -DNATGRAD_CUDA=OFF -DBUILD_SHARED_LIBS=ON
+if grep -q 'NATGRAD_CUDA_COMPILER:FILEPATH=.*nvcc$' "$work/static-cpu/CMakeCache.txt"; then
+  try static-cuda -DNATGRAD_CUDA=ON
+  try shared-cuda -DNATGRAD_CUDA=ON -DBUILD_SHARED_LIBS=ON
+fi
+
+# Public headers stand on the standard library alone.
+third_party=$(grep -rhoE '#include <[^>]+>' "$root/include" | sort -u | grep -E '/|\.h>|\.hpp>' | grep -v '<natgrad/' || true)
+if [[ -n $third_party ]]; then
+  echo "public headers include third-party headers: $third_party" >&2
+  exit 1
+fi

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Prints which lines of kernels/ and src/cuda/ the tests over host CUDA executed: coverage.sh BUILD. Fails below 95 %.
+set -euo pipefail
+root=$(dirname "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)")
+build=$1
+
+if ! find "$build" -name '*.gcda' | grep -q .; then
+  echo "coverage: skipped, no host-CUDA tests ran in $build"
+  exit 0
+fi
+gcovr --root "$root" --object-directory "$build" --filter 'kernels/' --filter 'src/cuda/' --exclude '.*no_cuda.cpp' \
+      --fail-under-line 95 "$build"

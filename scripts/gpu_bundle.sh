@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Makes a bundle that checks natgrad on a GPU machine which has the CUDA toolkit and nothing else:
+# gpu_bundle.sh [FILE.tar.gz]. There: tar xf FILE && natgrad-gpu/gpu_check.sh. At most 60 MiB.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+file=$(realpath "${1:-$root/build/natgrad-gpu.tar.gz}")
+build=$root/build/gpu-bundle
+bundle=$build/natgrad-gpu
+
+"$here/setup.sh" test
+cmake --preset release -S "$root" -B "$build" -DNATGRAD_CUDA=ON -DNATGRAD_BUILD_TESTS=ON -DNATGRAD_BUILD_EXAMPLES=OFF
+cmake --build "$build" --target natgrad_program natgrad_tests
+
+rm -rf "$bundle"
+mkdir -p "$bundle"/{bin,lib,share/natgrad}
+cp "$build/bin/natgrad" "$build/bin/natgrad_tests" "$bundle/bin/"
+cp -r "$root/data" "$bundle/share/natgrad/data"
+cp "$here/gpu_check.sh" "$bundle/"
+git -C "$root" describe --always --dirty --abbrev=12 >"$bundle/commit"
+
+# The libraries that neither a bare system nor the CUDA toolkit has.
+ldd "$bundle"/bin/* | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+  grep -vE '/(ld-linux|libc|libm|libdl|librt|libpthread|libcu[a-z]*|libnv[A-Za-z]*)[-.]' |
+  xargs -I{} cp -L {} "$bundle/lib/"
+
+tar -C "$build" -czf "$file" natgrad-gpu
+size=$(stat -c %s "$file")
+echo "$file: $((size / 1048576)) MiB"
+if ((size > 60 * 1048576)); then
+  echo "the bundle is larger than 60 MiB" >&2
+  exit 1
+fi

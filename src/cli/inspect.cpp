@@ -1,0 +1,120 @@
+/// natgrad inspect: one natural-gradient step on one batch, with nothing hidden.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "cli/model_options.hpp"
+#include "cli/resolve.hpp"
+#include "cli/run_directory.hpp"
+#include "io/npy.hpp"
+
+namespace natgrad::cli {
+namespace {
+
+std::string to_json(const StepReport& report, Index parameters, Index samples, Index rows) {
+  const nlohmann::ordered_json json = {{"P", parameters},
+                                       {"N", samples},
+                                       {"rows", rows},
+                                       {"loss", report.loss},
+                                       {"grad_norm", report.grad_norm},
+                                       {"damping", report.damping},
+                                       {"quadratic", report.quadratic},
+                                       {"beta", report.beta},
+                                       {"kl_model", report.kl_model},
+                                       {"kl_measured", report.kl_measured},
+                                       {"backtracks", report.backtracks},
+                                       {"accepted", !report.rejected},
+                                       {"new_loss", report.new_loss},
+                                       {"solver", report.solver},
+                                       {"solver_retries", report.solver_retries}};
+  return json.dump(2) + "\n";
+}
+
+/// The batch just as the files hold it.
+template <class R>
+Dataset<R> read_batch(const Options& options, Model model) {
+  DataOptions files;
+  files.train_x = options.x;
+  files.train_y = options.y;
+  model.input_scaling = model.target_scaling = {};
+  model.class_names.clear();
+  return load_data_for_model<R>(files, model, true);
+}
+
+template <class R>
+void write_vector(const std::string& path, Backend<R>& backend, VectorView<const R> vector) {
+  std::vector<R> host(static_cast<std::size_t>(vector.size));
+  backend.download(host.data(), vector.data, host.size() * sizeof(R));
+  write_npy<R>(path, {host.data(), vector.size, 1}, {vector.size});
+}
+
+template <class R>
+void write_square(const std::string& path, const Buffer<R>& matrix, Index n) {
+  const std::vector<R> host = matrix.download();
+  write_npy<R>(path, {host.data(), n, n}, {n, n});
+}
+
+/// The files of P × P numbers that were asked for.
+template <class R>
+void write_matrices(const std::string& folder, Backend<R>& backend, Fisher<R>& fisher,
+                    const Options& options) {
+  if (!options.dump_fisher && !options.dump_inverse && !options.spectrum) return;
+  const Index p = fisher.parameters();
+  Buffer<R> matrix(backend, p * p);
+  if (options.dump_inverse) {
+    fisher.inverse(matrix.matrix(p, p));
+    write_square(folder + "/inverse.npy", matrix, p);
+  }
+  fisher.to_dense(matrix.matrix(p, p));
+  if (options.dump_fisher) write_square(folder + "/fisher.npy", matrix, p);
+  if (!options.spectrum) return;
+  Buffer<R> eigenvalues(backend, p);
+  backend.set_scalar(Slot::factor_info, 0.0);
+  backend.eigen(matrix.matrix(p, p), eigenvalues.vector());  // the vectors overwrite the matrix
+  if (backend.read_scalars()[Slot::factor_info] != 0.0)
+    throw NumericError(
+        fmt::format("--spectrum: the eigenvalues of the {0} x {0} Fisher did not converge; try "
+                    "--precision f64",
+                    p));
+  write_vector<R>(folder + "/eigenvalues.npy", backend, eigenvalues.vector());
+}
+
+template <class R>
+int inspect_in_precision(const Options& options) {
+  std::string device;
+  const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &device);
+  if (!options.quiet) print_error(fmt::format("device: {}\n", device));
+  const Model model = read_model(options.weights, options);
+  const DeviceDataset<R> data(*backend, read_batch<R>(options, model));
+  Network<R> net(*backend, shape_of(model));
+  net.set_parameters(model.parameters);
+  NaturalGradientOptions step_options = natural_gradient_options(options);
+  step_options.adapt_damping = false;
+  NaturalGradient<R> optimizer(net, *model.likelihood, step_options);
+  const StepReport report = optimizer.step(data.batch());
+  if (!report.note.empty()) print_error("natgrad: warning: " + report.note + "\n");
+
+  const ScoreSpec spec{step_options.kind, step_options.draws, {}};
+  const Index rows = data.samples * spec.rows_per_sample(*model.likelihood, net.shape().outputs());
+  const std::string json = to_json(report, net.shape().parameters(), data.samples, rows);
+  make_directory(options.out);
+  write_vector(options.out + "/gradient.npy", *backend, optimizer.gradient());
+  write_vector(options.out + "/direction.npy", *backend, optimizer.direction());
+  write_matrices(options.out, *backend, optimizer.fisher(), options);
+  write_text(options.out + "/step.json", json);
+  if (!options.quiet) print_out(json);
+  return 0;
+}
+
+}  // namespace
+
+int run_inspect(Options options) {
+  for (const char* name : {"weights", "x", "y", "out"}) require_given(options, name);
+  check_governed(inspect, options);
+  resolve_device(options);
+  return with_precision(options, [&]<class R>() { return inspect_in_precision<R>(options); });
+}
+
+}  // namespace natgrad::cli

@@ -1,0 +1,36 @@
+#include "cli/interrupt.hpp"
+
+namespace natgrad::cli {
+namespace {
+
+// A signal handler reaches nothing but statics, and may touch only lock-free ones.
+std::atomic<bool> interrupted{false};
+std::atomic<int> received{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+void remember(int signal) {
+  received = signal;
+  interrupted = true;
+}
+
+}  // namespace
+
+InterruptGuard::InterruptGuard() {
+  received = 0;
+  interrupted = false;
+  struct sigaction action {};
+  action.sa_handler = remember;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);  // the second signal finds the default
+  sigaction(SIGINT, &action, &old_interrupt_);
+  sigaction(SIGTERM, &action, &old_terminate_);
+}
+
+InterruptGuard::~InterruptGuard() {
+  sigaction(SIGINT, &old_interrupt_, nullptr);
+  sigaction(SIGTERM, &old_terminate_, nullptr);
+}
+
+const std::atomic<bool>& InterruptGuard::requested() const { return interrupted; }
+int InterruptGuard::signal() const { return received; }
+
+}  // namespace natgrad::cli

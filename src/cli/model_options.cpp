@@ -1,0 +1,31 @@
+#include "cli/model_options.hpp"
+
+#include <fmt/format.h>
+
+namespace natgrad::cli {
+
+std::vector<Activation> expand_activations(const std::vector<std::string>& names, std::size_t hidden_layers) {
+  std::vector<Activation> activations;
+  for (const std::string& name : names) activations.push_back(parse_activation(name));
+  if (activations.size() == 1) activations.resize(hidden_layers, activations.front());
+  if (activations.size() == hidden_layers) return activations;
+  throw UsageError(
+      fmt::format("--activation: {} given, expected one for all or one for each of {} hidden layers",
+                  names.size(), hidden_layers));
+}
+
+Model read_model(const std::string& path, const Options& options) {
+  Model model = load_model(path);
+  const std::size_t hidden_layers = model.widths.size() - 2;
+  if (options.given("activation")) model.activations = expand_activations(options.activation, hidden_layers);
+  if (options.likelihood != "auto") model.likelihood = parse_likelihood(options.likelihood);
+  if (hidden_layers == 0) model.activations.emplace();
+  if (!model.activations)
+    throw UsageError(path + ": does not tell the activations of its hidden layers; give --activation");
+  if (!model.likelihood) throw UsageError(path + ": does not tell the likelihood; give --likelihood");
+  return model;
+}
+
+NetworkShape shape_of(const Model& model) { return {model.widths, *model.activations}; }
+
+}  // namespace natgrad::cli

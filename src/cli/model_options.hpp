@@ -1,0 +1,20 @@
+/// A network from a file together with the options that complete or override it.
+#pragma once
+
+#include "cli/options.hpp"
+#include "natgrad/model_file.hpp"
+#include "natgrad/network.hpp"
+
+namespace natgrad::cli {
+
+/// One activation per hidden layer, from one name for all or one for each. Throws UsageError.
+std::vector<Activation> expand_activations(const std::vector<std::string>& names, std::size_t hidden_layers);
+
+/// Reads a model; --activation and --likelihood, where given, win over what the file tells. Throws UsageError
+/// where neither tells.
+Model read_model(const std::string& path, const Options& options);
+
+/// Widths and activations of a model that read_model has completed.
+NetworkShape shape_of(const Model& model);
+
+}  // namespace natgrad::cli

@@ -1,0 +1,165 @@
+/// natgrad train: data → network → optimiser → run directory.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/config_file.hpp"
+#include "cli/console.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/model_options.hpp"
+#include "cli/progress.hpp"
+#include "cli/resolve.hpp"
+#include "cli/run_directory.hpp"
+#include "cli/summary.hpp"
+#include "natgrad/metrics.hpp"
+
+namespace natgrad::cli {
+namespace {
+
+void print_message(const Options& options, const std::string& line) {
+  if (!options.quiet) print_error(line + "\n");
+}
+
+/// The network that the options and the data's widths make, and its first parameters.
+struct Start {
+  NetworkShape shape;
+  std::vector<double> parameters;
+};
+
+Start make_start(Options& options, Index inputs, Index outputs) {
+  Model model;
+  if (!options.init_from.empty()) {
+    model = load_model(options.init_from);
+    if (!options.given("hidden")) options.hidden.assign(model.widths.begin() + 1, model.widths.end() - 1);
+    if (!options.given("activation") && model.activations && !model.activations->empty()) {
+      options.activation.clear();
+      for (Activation activation : *model.activations) options.activation.emplace_back(to_string(activation));
+    }
+  }
+  Start start;
+  start.shape.widths = options.hidden;
+  start.shape.widths.insert(start.shape.widths.begin(), inputs);
+  start.shape.widths.push_back(outputs);
+  start.shape.activations = expand_activations(options.activation, options.hidden.size());
+  if (options.init_from.empty()) {
+    start.parameters = initial_parameters(start.shape, parse_init(options.init), options.seed);
+    return start;
+  }
+  if (model.widths != start.shape.widths) {
+    throw DataError(fmt::format(
+        "{}: holds the network {}, expected {}; change --hidden, the data or --init-from", options.init_from,
+        NetworkShape{model.widths, {}}.description(), NetworkShape{start.shape.widths, {}}.description()));
+  }
+  start.parameters = std::move(model.parameters);
+  return start;
+}
+
+template <class R>
+std::unique_ptr<Optimizer<R>> make_optimizer(Network<R>& net, Likelihood likelihood, const Options& options) {
+  if (options.optimizer == "sgd") {
+    const SgdOptions sgd{
+        .learning_rate = *options.learning_rate, .momentum = options.momentum, .l2 = options.l2};
+    return make_sgd(net, likelihood, sgd);
+  }
+  if (options.optimizer == "adam") {
+    AdamOptions adam;
+    adam.learning_rate = *options.learning_rate;
+    adam.l2 = options.l2;
+    return make_adam(net, likelihood, adam);
+  }
+  return std::make_unique<NaturalGradient<R>>(net, likelihood, natural_gradient_options(options));
+}
+
+/// Warnings of the steps: the first few on the terminal, all of them in metrics.jsonl.
+class Warnings {
+ public:
+  void show(const StepRecord& record, Progress* progress) {
+    constexpr int most = 10;
+    if (record.report.note.empty() || ++count_ > most) return;
+    if (progress != nullptr) progress->finish();
+    print_error(fmt::format("natgrad: warning: step {}: {}{}\n", record.step, record.report.note,
+                            count_ == most ? " (further warnings only in metrics.jsonl)" : ""));
+  }
+
+ private:
+  int count_ = 0;
+};
+
+template <class R>
+void save(const std::string& path, const Network<R>& net, const DataSplit<R>& data) {
+  Model model;
+  model.widths = net.shape().widths;
+  model.activations = net.shape().activations;
+  model.likelihood = data.likelihood;
+  model.input_scaling = data.input_scaling;
+  model.target_scaling = data.target_scaling;
+  model.class_names = data.class_names;
+  model.parameters = net.parameters();
+  model.double_precision = sizeof(R) == 8;
+  save_model(path, model);
+}
+
+/// Steps until a limit or a signal; writes and prints what happens.
+template <class R>
+TrainingSummary train_and_report(Trainer<R>& trainer, const Options& options, const std::string& metrics_path,
+                                 const InterruptGuard& interrupt) {
+  MetricsWriter metrics(metrics_path);
+  std::optional<Progress> progress;
+  if (!options.quiet) progress.emplace(trainer_options(options), isatty(STDOUT_FILENO) == 1);
+  Warnings warnings;
+  trainer.interrupt = &interrupt.requested();
+  trainer.on_step = [&](const StepRecord& record) {
+    metrics.write(record);
+    if (progress) progress->step(record);
+    warnings.show(record, progress ? &*progress : nullptr);
+  };
+  trainer.on_evaluation = [&](const EvaluationRecord& record) {
+    metrics.write(record);
+    if (progress) progress->evaluation(record);
+  };
+  return trainer.run();
+}
+
+template <class R>
+int train_in_precision(Options options, const RunDirectory& directory) {
+  std::string device;
+  const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &device);
+  print_message(options, fmt::format("device: {}", device));
+  const DataSplit<R> data = load_data<R>(options);
+  const Start start = make_start(options, data.train.x.rows, data.outputs);
+  print_message(options, fmt::format("data: {} training and {} test samples, {} inputs, {} outputs, {}",
+                                     data.train.samples(), data.test.samples(), data.train.x.rows,
+                                     data.outputs, to_string(data.likelihood)));
+  Network<R> net(*backend, start.shape);
+  net.set_parameters(start.parameters);
+  const auto optimizer = make_optimizer<R>(net, data.likelihood, options);
+  Trainer<R> trainer(net, data.likelihood, *optimizer, data.train, data.test, data.target_scaling,
+                     trainer_options(options));
+
+  options.device = backend->name();  // config.toml repeats just this run
+  options.likelihood = to_string(data.likelihood);
+  const InterruptGuard interrupt;
+  directory.create(config_text(options));
+  const TrainingSummary summary = train_and_report(trainer, options, directory.metrics(), interrupt);
+  save(directory.model(), net, data);
+  if (!options.quiet) {
+    const RunFacts facts{start.shape.description(), start.shape.parameters(), data.train.samples(),
+                         data.likelihood,           backend->name(),          directory.path()};
+    print_out(fmt::format("\n{}", summary_text(facts, options, summary)));
+  }
+  return summary.reason == StopReason::interrupted ? 128 + interrupt.signal() : 0;
+}
+
+}  // namespace
+
+int run_train(Options options) {
+  resolve_training(options);
+  if (options.print_config) {
+    print_out(config_text(options));
+    return 0;
+  }
+  const RunDirectory directory(options.out, options.overwrite);
+  return with_precision(options, [&]<class R>() { return train_in_precision<R>(options, directory); });
+}
+
+}  // namespace natgrad::cli

@@ -1,0 +1,179 @@
+/// Matrix products, factorisations and solves of the CPU backend, over CBLAS and LAPACKE.
+#include <cblas.h>
+#include <lapacke.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/cpu_backend.hpp"
+#include "shape_check.hpp"
+
+namespace natgrad {
+namespace {
+
+// The libraries take 32-bit sizes.
+blasint to_blas(Index n) {
+  if (n > INT32_MAX)
+    throw ShapeError("a dimension of " + std::to_string(n) +
+                     " exceeds the 2147483647 of BLAS; try a smaller --batch");
+  return static_cast<blasint>(n);
+}
+
+// A leading dimension: the libraries refuse 0 even where there are no rows.
+blasint leading(Index stride) { return to_blas(std::max<Index>(1, stride)); }
+
+CBLAS_TRANSPOSE flag(Transpose t) { return t == Transpose::yes ? CblasTrans : CblasNoTrans; }
+
+// One name for both precisions.
+template <class R, class F32, class F64>
+constexpr auto pick(F32* f32, F64* f64) {
+  if constexpr (std::is_same_v<R, float>) {
+    return f32;
+  } else {
+    return f64;
+  }
+}
+
+template <class R>
+bool all_finite_lower(MatrixView<const R> a) {
+  for (Index j = 0; j < a.cols; ++j)
+    for (Index i = j; i < a.rows; ++i)
+      if (!std::isfinite(a.data[i + j * a.stride])) return false;
+  return true;
+}
+
+// Factors in place; LAPACK's info, or −1 where the factor's diagonal is not finite.
+template <class R>
+int cholesky_one(MatrixView<R> a) {
+  const lapack_int info = pick<R>(LAPACKE_spotrf_work, LAPACKE_dpotrf_work)(
+      LAPACK_COL_MAJOR, 'L', to_blas(a.rows), a.data, leading(a.stride));
+  if (info != 0) return info;
+  for (Index i = 0; i < a.rows; ++i) {
+    const R pivot = a.data[i + i * a.stride];
+    if (!std::isfinite(pivot) || pivot <= R(0)) return -1;
+  }
+  return 0;
+}
+
+template <class R>
+void solve_one(MatrixView<const R> l, MatrixView<R> b) {
+  for (const auto transpose : {CblasNoTrans, CblasTrans})
+    pick<R>(cblas_strsm, cblas_dtrsm)(CblasColMajor, CblasLeft, CblasLower, transpose, CblasNonUnit,
+                                      to_blas(b.rows), to_blas(b.cols), R(1), l.data, leading(l.stride),
+                                      b.data, leading(b.stride));
+}
+
+}  // namespace
+
+template <class R>
+void CpuBackend<R>::gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b,
+                         R beta, MatrixView<R> c) {
+  const Index k = ta == Transpose::yes ? a.rows : a.cols;
+  require_size("gemm", "the number of rows of C", c.rows, ta == Transpose::yes ? a.cols : a.rows);
+  require_size("gemm", "the number of columns of C", c.cols, tb == Transpose::yes ? b.rows : b.cols);
+  require_size("gemm", "the inner dimension of B", tb == Transpose::yes ? b.cols : b.rows, k);
+  if (c.size() == 0) return;
+  if (beta == R(0)) fill(c, R(0));  // BLAS may multiply what it finds by β
+  if (k == 0 && beta != R(0))
+    for (Index j = 0; j < c.cols; ++j) scale(beta, {c.data + j * c.stride, c.rows});
+  if (k == 0) return;
+  if (c.cols == 1 && (tb == Transpose::no)) {
+    pick<R>(cblas_sgemv, cblas_dgemv)(CblasColMajor, flag(ta), to_blas(a.rows), to_blas(a.cols), alpha,
+                                      a.data, leading(a.stride), b.data, 1, beta, c.data, 1);
+    return;
+  }
+  pick<R>(cblas_sgemm, cblas_dgemm)(CblasColMajor, flag(ta), flag(tb), to_blas(c.rows), to_blas(c.cols),
+                                    to_blas(k), alpha, a.data, leading(a.stride), b.data, leading(b.stride),
+                                    beta, c.data, leading(c.stride));
+}
+
+template <class R>
+void CpuBackend<R>::syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) {
+  require_size("syrk", "the number of rows of C", c.rows, a.rows);
+  require_size("syrk", "the number of columns of C", c.cols, a.rows);
+  if (beta == R(0))
+    for (Index j = 0; j < c.cols; ++j) std::fill_n(c.data + j + j * c.stride, c.rows - j, R(0));
+  pick<R>(cblas_ssyrk, cblas_dsyrk)(CblasColMajor, CblasLower, CblasNoTrans, to_blas(a.rows), to_blas(a.cols),
+                                    alpha, a.data, leading(a.stride), beta, c.data, leading(c.stride));
+}
+
+template <class R>
+void CpuBackend<R>::symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) {
+  require_size("symv", "the number of columns of A", a.cols, a.rows);
+  require_size("symv", "the size of x", x.size, a.rows);
+  require_size("symv", "the size of y", y.size, a.rows);
+  fill({y.data, y.size, 1}, R(0));
+  pick<R>(cblas_ssymv, cblas_dsymv)(CblasColMajor, CblasLower, to_blas(a.rows), R(1), a.data,
+                                    leading(a.stride), x.data, 1, R(0), y.data, 1);
+}
+
+template <class R>
+void CpuBackend<R>::damp(BatchView<const R> f, R lambda, BatchView<R> out) {
+  require_size("damp", "the order of the matrices", out.n, f.n);
+  require_size("damp", "the number of matrices", out.count, f.count);
+  const Index n = f.n;
+  parallel_for(threads_, n * f.count, n / 2, [&](Index column) {
+    const Index j = column % n;
+    std::copy_n(f.data + column * n + j, n - j, out.data + column * n + j);
+    out.data[column * n + j] += lambda;
+  });
+  double largest = scalar(Slot::largest_diagonal);
+  for (Index k = 0; k < f.count; ++k)
+    for (Index j = 0; j < n; ++j) largest = std::max(largest, static_cast<double>(f[k].data[j + j * n]));
+  scalar(Slot::largest_diagonal) = largest;
+}
+
+template <class R>
+void CpuBackend<R>::cholesky(BatchView<R> a) {
+  std::vector<int> info(static_cast<std::size_t>(a.count));
+  if (a.count == 1) {
+    info[0] = cholesky_one(a[0]);
+  } else {  // inside a parallel loop every call of the library takes one thread
+    parallel_for(threads_, a.count, a.n * a.n * a.n / 3,
+                 [&](Index k) { info[static_cast<std::size_t>(k)] = cholesky_one(a[k]); });
+  }
+  const auto first = std::ranges::find_if(info, [](int i) { return i != 0; });
+  if (first != info.end()) record_failure(*first);
+}
+
+template <class R>
+void CpuBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
+  require_size("cholesky_solve", "the number of rows of B", b.rows, l.n);
+  if (l.count != 1) require_size("cholesky_solve", "the number of columns of B", b.cols, l.count);
+  if (b.size() == 0) return;
+  if (l.count == 1) {
+    solve_one(l[0], b);
+  } else {
+    parallel_for(threads_, l.count, 2 * l.n * l.n, [&](Index k) { solve_one(l[k], b.columns(k, 1)); });
+  }
+}
+
+template <class R>
+void CpuBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
+  require_size("eigen", "the number of columns of A", a.cols, a.rows);
+  require_size("eigen", "the number of eigenvalues", w.size, a.rows);
+  if (a.rows == 0) return;
+  if (!all_finite_lower<R>(a)) {  // the library may loop for ever over these
+    return record_failure(-1);
+  }
+  record_failure(pick<R>(LAPACKE_ssyevd, LAPACKE_dsyevd)(LAPACK_COL_MAJOR, 'V', 'L', to_blas(a.rows), a.data,
+                                                         leading(a.stride), w.data));
+}
+
+template <class R>
+void CpuBackend<R>::spectral_solve(VectorView<const R> w, R lambda, R cutoff, VectorView<R> c) {
+  require_size("spectral_solve", "the size of c", c.size, w.size);
+  const R largest = w.size > 0 ? *std::max_element(w.data, w.data + w.size) : R(0);
+  Index rank = 0;
+  for (Index i = 0; i < w.size; ++i) {
+    const bool kept = w.data[i] > cutoff * largest;
+    c.data[i] = kept ? c.data[i] / (w.data[i] + lambda) : R(0);
+    rank += kept;
+  }
+  scalar(Slot::rank) += static_cast<double>(rank);
+}
+
+template class CpuBackend<float>;
+template class CpuBackend<double>;
+
+}  // namespace natgrad

@@ -1,0 +1,163 @@
+/// Point-wise operations of the network and its likelihood, CPU backend.
+#include <cmath>
+
+#include "cpu/cpu_backend.hpp"
+#include "natgrad/device/activation.hpp"
+#include "natgrad/device/likelihood.hpp"
+#include "random.hpp"
+#include "shape_check.hpp"
+
+namespace natgrad {
+namespace {
+
+template <class T>
+T* column(MatrixView<T> m, Index j) {
+  return m.data + j * m.stride;
+}
+
+// Elementary operations that one transcendental function is counted as.
+constexpr Index function_cost = 16;
+
+template <class R>
+double sample_loss(Likelihood likelihood, const R* z, const R* y, Index outputs) {
+  if (likelihood == Likelihood::categorical) return Categorical::loss(z, outputs, static_cast<Index>(y[0]));
+  double sum = 0.0;
+  if (likelihood == Likelihood::gaussian)
+    for (Index j = 0; j < outputs; ++j) sum += Gaussian::loss(z[j], y[j]);
+  else
+    for (Index j = 0; j < outputs; ++j) sum += Bernoulli::loss(z[j], y[j]);
+  return sum;
+}
+
+template <class R>
+Divergence sample_divergence(Likelihood likelihood, const R* z, const R* z_new, const R* y, Index outputs) {
+  if (likelihood == Likelihood::categorical)
+    return Categorical::divergence(z, z_new, outputs, static_cast<Index>(y[0]));
+  Divergence sum{0.0, 0.0};
+  for (Index j = 0; j < outputs; ++j) {
+    const Divergence term = likelihood == Likelihood::gaussian ? Gaussian::divergence(z[j], z_new[j], y[j])
+                                                               : Bernoulli::divergence(z[j], z_new[j], y[j]);
+    sum.kl += term.kl;
+    sum.loss_change += term.loss_change;
+  }
+  return sum;
+}
+
+template <class R>
+void sample_means(Likelihood likelihood, const R* z, R* means, Index outputs) {
+  if (likelihood == Likelihood::categorical) {
+    const auto lse = Categorical::log_sum_exp(z, outputs);
+    for (Index j = 0; j < outputs; ++j) means[j] = static_cast<R>(lse.probability(z[j]));
+  } else if (likelihood == Likelihood::bernoulli) {
+    for (Index j = 0; j < outputs; ++j) means[j] = Bernoulli::mean(z[j]);
+  } else {
+    for (Index j = 0; j < outputs; ++j) means[j] = Gaussian::mean(z[j]);
+  }
+}
+
+}  // namespace
+
+template <class R>
+void CpuBackend<R>::activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) {
+  require_size("activate", "the size of the bias", bias.size, z.rows);
+  require_size("activate", "the number of rows of A", a.rows, z.rows);
+  require_size("activate", "the number of columns of A", a.cols, z.cols);
+  const bool keep_slopes = a.data != z.data;
+  with_activation(phi, [&]<Activation f>() {
+    parallel_for(threads_, z.cols, z.rows * function_cost, [&](Index n) {
+      R *zn = column(z, n), *an = column(a, n);
+      if (keep_slopes) {
+        for (Index j = 0; j < z.rows; ++j) {
+          const auto [value, slope] = activation<f>(zn[j] + bias.data[j]);
+          an[j] = value;
+          zn[j] = slope;
+        }
+      } else {
+        for (Index j = 0; j < z.rows; ++j) zn[j] = activation<f>(zn[j] + bias.data[j]).value;
+      }
+    });
+  });
+}
+
+template <class R>
+void CpuBackend<R>::multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) {
+  require_size("multiply_slopes", "the number of rows of D", d.rows, slopes.rows);
+  const Index r = rows_per_sample("multiply_slopes", d.cols, slopes.cols);
+  parallel_for(threads_, d.cols, d.rows, [&](Index c) {
+    const R* slope = column(slopes, c / r);
+    R* dc = column(d, c);
+    for (Index j = 0; j < d.rows; ++j) dc[j] *= slope[j];
+  });
+}
+
+template <class R>
+void CpuBackend<R>::loss(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y) {
+  require_targets("loss", likelihood, z, y);
+  const double sum = parallel_sum(threads_, z.cols, z.rows * function_cost, partial_, [&](Index n) {
+    return sample_loss(likelihood, column(z, n), column(y, n), z.rows);
+  });
+  scalar(Slot::loss) = z.cols > 0 ? sum / static_cast<double>(z.cols) : 0.0;
+}
+
+template <class R>
+void CpuBackend<R>::divergence(Likelihood likelihood, MatrixView<const R> z_old, MatrixView<const R> z_new,
+                               MatrixView<const R> y) {
+  require_targets("divergence", likelihood, z_old, y);
+  require_size("divergence", "the number of rows of the new z", z_new.rows, z_old.rows);
+  require_size("divergence", "the number of columns of the new z", z_new.cols, z_old.cols);
+  const Index work = z_old.rows * function_cost * 4;
+  const double samples = static_cast<double>(std::max<Index>(1, z_old.cols));
+  std::vector<double> loss_change(static_cast<std::size_t>(z_old.cols));
+  scalar(Slot::kl) = parallel_sum(threads_, z_old.cols, work, partial_,
+                                  [&](Index n) {
+                                    const Divergence d =
+                                        sample_divergence(likelihood, column(z_old, n), column(z_new, n),
+                                                          column(y, n), z_old.rows);
+                                    loss_change[static_cast<std::size_t>(n)] = d.loss_change;
+                                    return d.kl;
+                                  }) /
+                     samples;
+  scalar(Slot::loss_change) =
+      parallel_sum(threads_, z_old.cols, 1, partial_,
+                   [&](Index n) { return loss_change[static_cast<std::size_t>(n)]; }) /
+      samples;
+}
+
+template <class R>
+void CpuBackend<R>::means(Likelihood likelihood, MatrixView<const R> z, MatrixView<R> means) {
+  require_size("means", "the number of rows of the means", means.rows, z.rows);
+  require_size("means", "the number of columns of the means", means.cols, z.cols);
+  parallel_for(threads_, z.cols, z.rows * function_cost,
+               [&](Index n) { sample_means(likelihood, column(z, n), column(means, n), z.rows); });
+}
+
+template <class R>
+void CpuBackend<R>::count_correct(MatrixView<const R> z, MatrixView<const R> y) {
+  require_targets("count_correct", Likelihood::categorical, z, y);
+  scalar(Slot::correct) = parallel_sum(threads_, z.cols, z.rows, partial_, [&](Index n) {
+    const R* zn = column(z, n);
+    return std::max_element(zn, zn + z.rows) - zn == static_cast<Index>(*column(y, n)) ? 1.0 : 0.0;
+  });
+}
+
+template <class R>
+void CpuBackend<R>::squared_error(MatrixView<const R> means, MatrixView<const R> y,
+                                  VectorView<const R> weight) {
+  require_size("squared_error", "the number of rows of y", y.rows, means.rows);
+  require_size("squared_error", "the number of columns of y", y.cols, means.cols);
+  require_size("squared_error", "the number of weights", weight.size, means.rows);
+  scalar(Slot::squared_error) = parallel_sum(threads_, means.cols, means.rows, partial_, [&](Index n) {
+    const R *mean = column(means, n), *target = column(y, n);
+    double sum = 0.0;
+    for (Index j = 0; j < means.rows; ++j) {
+      const double error = static_cast<double>(mean[j]) - target[j];
+      sum += weight.data[j] * error * error;
+    }
+    return sum;
+  });
+}
+
+template class CpuBackend<float>;
+template class CpuBackend<double>;
+
+}  // namespace natgrad

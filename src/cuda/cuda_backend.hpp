@@ -1,0 +1,97 @@
+/// The CUDA backend: cuBLAS and cuSOLVER for matrices, the kernels of kernels/ for the rest, one stream.
+/// Its members are defined in several files: cuda_backend.cu (memory, vectors, data), cuda_linear_algebra.cu,
+/// cuda_network.cu, cuda_fisher.cu, cuda_permutation.cu (the only one that needs Thrust).
+#pragma once
+
+#include "cuda/cuda_device.hpp"
+#include "natgrad/backend.hpp"
+
+namespace natgrad {
+
+template <class R>
+class CudaBackend final : public Backend<R> {
+ public:
+  CudaBackend(int device, cudaStream_t stream) : device_(device, stream) {}
+
+  std::string description() const override { return device_.description(); }
+  std::string name() const override { return device_.name(); }
+
+  void upload(void* device, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* device, std::size_t bytes) override;
+  void synchronize() override;
+  Scalars read_scalars() override;
+  void set_scalar(Slot slot, double value) override { device_.set_scalar(slot, value); }
+  void begin_phase(Phase phase) override { device_.begin_phase(phase); }
+  void end_phase() override { device_.end_phase(); }
+  PhaseSeconds take_phase_seconds() override;
+
+  void copy(MatrixView<const R> from, MatrixView<R> to) override;
+  void fill(MatrixView<R> x, R value) override;
+  void axpy(R alpha, VectorView<const R> x, VectorView<R> y) override;
+  void axpy(R alpha, Slot s, VectorView<const R> x, VectorView<R> y) override;
+  void scale(R alpha, VectorView<R> x) override;
+  void dot(VectorView<const R> x, VectorView<const R> y, Slot slot) override;
+  void gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b, R beta,
+            MatrixView<R> c) override;
+  void syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) override;
+  void symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) override;
+
+  void damp(BatchView<const R> f, R lambda, BatchView<R> out) override;
+  void cholesky(BatchView<R> a) override;
+  void cholesky_solve(BatchView<const R> l, MatrixView<R> b) override;
+  void eigen(MatrixView<R> a, VectorView<R> w) override;
+  void spectral_solve(VectorView<const R> w, R lambda, R cutoff, VectorView<R> c) override;
+
+  void activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) override;
+  void multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) override;
+
+  void loss(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y) override;
+  void signals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y,
+               MatrixView<R> d) override;
+  void divergence(Likelihood likelihood, MatrixView<const R> z_old, MatrixView<const R> z_new,
+                  MatrixView<const R> y) override;
+  void means(Likelihood likelihood, MatrixView<const R> z, MatrixView<R> means) override;
+  void count_correct(MatrixView<const R> z, MatrixView<const R> y) override;
+  void squared_error(MatrixView<const R> means, MatrixView<const R> y, VectorView<const R> weight) override;
+
+  void khatri_rao(MatrixView<const R> a, MatrixView<const R> d, MatrixView<R> s) override;
+  void unit_blocks(MatrixView<const R> a, MatrixView<const R> d, BatchView<R> f) override;
+  void column_dots(MatrixView<const R> d, MatrixView<const R> t, R beta, VectorView<R> w) override;
+  void weighted_signals(MatrixView<const R> d, VectorView<const R> w, MatrixView<R> e) override;
+  void squared_signals(MatrixView<const R> d, MatrixView<const R> t, MatrixView<R> e) override;
+  void row_sums(MatrixView<const R> e, VectorView<R> b) override;
+
+  void step_size(double kl_budget, double max_beta) override;
+  void adam(const typename Backend<R>::AdamRates& rates, VectorView<const R> g, VectorView<R> m,
+            VectorView<R> v, VectorView<R> theta) override;
+  void gather_columns(MatrixView<const R> from, VectorView<const Index> index, MatrixView<R> to) override;
+  void permutation(RandomKey key, VectorView<Index> index) override;
+
+ protected:
+  void* allocate_bytes(std::size_t bytes) override { return device_.allocate(bytes); }
+  void deallocate_bytes(void* memory) noexcept override { device_.deallocate(memory); }
+
+ private:
+  /// Room for `count` elements until the next operation. It only grows, so that steps after the first
+  /// allocate nothing; what is freed in growing is freed in the stream's order.
+  template <class T>
+  T* workspace(Index count) {
+    workspace_.reserve(*this, count * static_cast<Index>(sizeof(T)));
+    return reinterpret_cast<T*>(workspace_.data());
+  }
+  int* info(Index count) {
+    info_.reserve(*this, count);
+    return info_.data();
+  }
+  R** pointers(Index count) {
+    pointers_.reserve(*this, count);
+    return pointers_.data();
+  }
+
+  CudaDevice device_;  // first, for the buffers below are freed through it
+  Buffer<std::byte> workspace_;
+  Buffer<int> info_;     // of cuSOLVER, one a matrix
+  Buffer<R*> pointers_;  // to the matrices of a batch
+};
+
+}  // namespace natgrad

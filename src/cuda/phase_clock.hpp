@@ -1,0 +1,41 @@
+/// Device time per phase, from events on the stream, and a profiler's ranges (NVTX, domain "natgrad").
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "cuda/handles.hpp"
+#include "natgrad/backend.hpp"
+
+namespace natgrad {
+
+class PhaseClock {
+ public:
+  void begin(Phase phase, cudaStream_t stream);
+  /// Does not throw, for it runs while a scope is left, perhaps by an exception of a device that is lost: an
+  /// event that cannot be recorded costs a time, and the next checked call reports the error.
+  void end(cudaStream_t stream) noexcept;
+
+  /// Ends the interval under way, without ending its phase.
+  void mark(cudaStream_t stream) noexcept;
+  /// Adds up the intervals marked so far, all of which must have run: call it after a synchronisation.
+  void collect() noexcept;
+  /// Time per phase since the last call.
+  PhaseSeconds take();
+
+ private:
+  /// A moment, and the innermost phase from then on.
+  struct Mark {
+    EventHandle event;
+    std::optional<Phase> phase;
+  };
+
+  EventHandle take_event() noexcept;
+
+  std::vector<Phase> open_;         // innermost last
+  std::vector<Mark> marks_;         // not yet added up
+  std::vector<EventHandle> spare_;  // events to use again
+  PhaseSeconds seconds_{};
+};
+
+}  // namespace natgrad

@@ -1,0 +1,178 @@
+#include "natgrad/network.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "names.hpp"
+#include "random.hpp"
+#include "shape_check.hpp"
+
+namespace natgrad {
+namespace {
+
+constexpr Name<Init> init_names[] = {
+    {Init::lecun, "lecun"}, {Init::xavier, "xavier"}, {Init::he, "he"}, {Init::sparse, "sparse"}};
+
+}  // namespace
+
+std::string_view to_string(Init init) { return name_of(init_names, init); }
+Init parse_init(std::string_view name) { return value_of(init_names, name, "initialisation"); }
+
+Index NetworkShape::offset(Index l) const {
+  Index offset = 0;
+  for (Index k = 0; k < l; ++k) offset += layer_parameters(k);
+  return offset;
+}
+
+std::string NetworkShape::description() const {
+  std::string text;
+  for (Index width : widths) text += (text.empty() ? "" : "-") + std::to_string(width);
+  const bool one = std::ranges::adjacent_find(activations, std::not_equal_to{}) == activations.end();
+  for (std::size_t l = 0; l < (one ? std::min<std::size_t>(1, activations.size()) : activations.size()); ++l)
+    text += (l == 0 ? " " : ",") + std::string(to_string(activations[l]));
+  return text;
+}
+
+void NetworkShape::validate() const {
+  if (widths.size() < 2)
+    throw UsageError("network: " + std::to_string(widths.size()) +
+                     " widths given, inputs and outputs wanted");
+  for (std::size_t l = 0; l < widths.size(); ++l)
+    if (widths[l] < 1)
+      throw UsageError("network: width " + std::to_string(l) + " is " + std::to_string(widths[l]) +
+                       ", must be at least 1");
+  if (activations.size() + 2 != widths.size())
+    throw UsageError("network: " + std::to_string(activations.size()) + " activations for " +
+                     std::to_string(widths.size() - 2) + " hidden layers; give one for all or one for each");
+}
+
+std::vector<double> initial_parameters(const NetworkShape& shape, Init init, std::uint64_t seed) {
+  constexpr Index sparse_weights = 15;  // Martens 2010, section 5
+  shape.validate();
+  std::vector<double> theta(static_cast<std::size_t>(shape.parameters()), 0.0);
+  for (Index l = 0; l < shape.layers(); ++l) {
+    const Index n = shape.width(l), m = shape.width(l + 1);
+    const RandomKey key{seed, Stream::init, static_cast<std::uint32_t>(l)};
+    double* weights = theta.data() + shape.offset(l);
+    if (init == Init::sparse) {
+      for (Index j = 0; j < m; ++j) {  // the first of a permutation of the inputs
+        const RandomKey unit{seed, Stream::init, static_cast<std::uint32_t>(shape.layers() * (j + 1) + l)};
+        const auto order = random_permutation(unit, n);
+        for (Index k = 0; k < std::min(n, sparse_weights); ++k)
+          weights[j * n + order[static_cast<std::size_t>(k)]] =
+              random_normal(key, static_cast<std::uint64_t>(j * n + k));
+      }
+      continue;
+    }
+    const double fan_in = static_cast<double>(n), fan_out = static_cast<double>(m);
+    const double variance = init == Init::lecun ? 1.0 / fan_in
+                            : init == Init::he  ? 2.0 / fan_in
+                                                : 2.0 / (fan_in + fan_out);
+    for (Index i = 0; i < n * m; ++i)
+      weights[i] = std::sqrt(variance) * random_normal(key, static_cast<std::uint64_t>(i));
+  }
+  return theta;
+}
+
+template <class R>
+Network<R>::Network(Backend<R>& backend, NetworkShape shape) : backend_(&backend), shape_(std::move(shape)) {
+  shape_.validate();
+  theta_ = Buffer<R>(backend, shape_.parameters());
+  backend.fill(theta_.matrix(shape_.parameters(), 1), R(0));
+}
+
+template <class R>
+void Network<R>::set_parameters(const std::vector<double>& theta) {
+  require_size("network", "the number of parameters", static_cast<Index>(theta.size()), shape_.parameters());
+  std::vector<R> rounded(theta.begin(), theta.end());
+  const auto bad = std::ranges::find_if(rounded, [](R value) { return !std::isfinite(value); });
+  if (bad != rounded.end())
+    throw NumericError("network: parameter " + std::to_string(bad - rounded.begin()) + " of " +
+                       std::to_string(rounded.size()) + " is not a finite number");
+  theta_.upload(rounded.data());
+}
+
+template <class R>
+std::vector<double> Network<R>::parameters() const {
+  const std::vector<R> theta = theta_.download();
+  return {theta.begin(), theta.end()};
+}
+
+template <class R>
+void Activations<R>::start(const Network<R>& net, MatrixView<const R> x) {
+  require_size("forward", "the number of rows of x", x.rows, net.shape().inputs());
+  const auto layers = static_cast<std::size_t>(net.shape().layers());
+  inputs_.assign(layers, {});
+  slopes_.assign(layers, {});
+  inputs_[0] = x;
+  value_buffers_.resize(layers + 1);
+  slope_buffers_.resize(layers + 1);
+}
+
+namespace {
+
+// Z = W a, n_{l+1} × N.
+template <class R>
+void multiply_weights(const Network<R>& net, Index l, MatrixView<const R> a, MatrixView<R> z) {
+  net.backend().gemm(Transpose::yes, Transpose::no, R(1), layer_of(net.shape(), net.theta(), l).weights, a,
+                     R(0), z);
+}
+
+}  // namespace
+
+template <class R>
+void forward(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts) {
+  Backend<R>& backend = net.backend();
+  const PhaseScope phase(backend, Phase::forward);
+  const NetworkShape& shape = net.shape();
+  acts.start(net, x);
+  for (Index l = 0; l < shape.layers(); ++l) {
+    const auto bias = layer_of(shape, net.theta(), l).bias;
+    const auto next = static_cast<std::size_t>(l + 1);
+    const bool last = l + 1 == shape.layers();
+    Buffer<R>& buffer = last ? acts.value_buffers_[next] : acts.slope_buffers_[next];
+    buffer.reserve(backend, shape.width(l + 1) * x.cols);
+    const MatrixView<R> z = buffer.matrix(shape.width(l + 1), x.cols);  // n_{l+1} × N
+    multiply_weights(net, l, acts.input(l), z);
+    if (last) {
+      backend.activate(Activation::identity, bias, z, z);
+      acts.output_ = z;
+    } else {
+      acts.value_buffers_[next].reserve(backend, z.size());
+      const MatrixView<R> a = acts.value_buffers_[next].matrix(z.rows, z.cols);
+      backend.activate(shape.activations[static_cast<std::size_t>(l)], bias, z, a);
+      acts.slopes_[next] = z;
+      acts.inputs_[next] = a;
+    }
+  }
+}
+
+template <class R>
+void forward_output(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts) {
+  Backend<R>& backend = net.backend();
+  const NetworkShape& shape = net.shape();
+  acts.start(net, x);
+  const Index widest = *std::max_element(shape.widths.begin() + 1, shape.widths.end());
+  MatrixView<const R> a = x;
+  for (Index l = 0; l < shape.layers(); ++l) {
+    Buffer<R>& buffer = acts.value_buffers_[static_cast<std::size_t>(l % 2)];
+    buffer.reserve(backend, widest * x.cols);
+    const MatrixView<R> z = buffer.matrix(shape.width(l + 1), x.cols);  // n_{l+1} × N
+    multiply_weights(net, l, a, z);
+    const bool last = l + 1 == shape.layers();
+    backend.activate(last ? Activation::identity : shape.activations[static_cast<std::size_t>(l)],
+                     layer_of(shape, net.theta(), l).bias, z, z);
+    a = acts.output_ = z;
+  }
+}
+
+template class Network<float>;
+template class Network<double>;
+template class Activations<float>;
+template class Activations<double>;
+template void forward(const Network<float>&, MatrixView<const float>, Activations<float>&);
+template void forward(const Network<double>&, MatrixView<const double>, Activations<double>&);
+template void forward_output(const Network<float>&, MatrixView<const float>, Activations<float>&);
+template void forward_output(const Network<double>&, MatrixView<const double>, Activations<double>&);
+
+}  // namespace natgrad

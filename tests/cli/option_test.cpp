@@ -1,0 +1,267 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "cli/config_file.hpp"
+#include "cli/nearest_name.hpp"
+#include "cli/option_value.hpp"
+#include "cli/resolve.hpp"
+#include "io/temporary_directory.hpp"
+
+namespace natgrad::cli {
+namespace {
+
+using testing::expect_error;
+using testing::TemporaryDirectory;
+
+void set(Options& options, std::string_view name, std::string_view text,
+         Source source = Source::command_line) {
+  const OptionEntry* entry = find_option(train, name);
+  ASSERT_NE(entry, nullptr) << name;
+  set_value(*entry, "--" + std::string(name) + " " + std::string(text), text, options);
+  options.sources[entry->name] = source;
+}
+
+Options read(const std::string& toml) {
+  const TemporaryDirectory directory;
+  Options options;
+  read_config(directory.write("c.toml", toml), options);
+  return options;
+}
+
+void expect_refused(const std::string& toml, const std::vector<std::string>& words) {
+  SCOPED_TRACE(toml);
+  expect_error<UsageError>([&] { read(toml); }, {"c.toml: line "});
+  expect_error<UsageError>([&] { read(toml); }, words);
+}
+
+TEST(OptionTable, NamesEveryOptionOfASubcommandOnce) {
+  for (Command command : {train, eval, predict, inspect}) {
+    const auto names = option_names(command);
+    EXPECT_EQ(std::set(names.begin(), names.end()).size(), names.size()) << to_string(command);
+  }
+}
+
+TEST(OptionTable, HoldsTheNamesThatScriptsDependOn) {
+  for (const char* name : {"data",      "train-x",      "train-y",       "test-x",        "test-y",
+                           "train-csv", "test-csv",     "target",        "test-fraction", "autoencode",
+                           "scale",     "scale-target", "hidden",        "activation",    "init",
+                           "init-from", "likelihood",   "optimizer",     "fisher",        "fisher-samples",
+                           "structure", "kl",           "kl-tolerance",  "damping",       "adapt-damping",
+                           "max-beta",  "l2",           "learning-rate", "momentum",      "batch",
+                           "steps",     "epochs",       "max-seconds",   "target-loss",   "eval-every",
+                           "seed",      "device",       "precision",     "threads",       "out",
+                           "overwrite", "quiet",        "print-config"})
+    EXPECT_NE(find_option(train, name), nullptr) << name;
+}
+
+TEST(OptionTable, GovernsOptionsByOptionsOfTrain) {
+  for (const OptionEntry& entry : option_table()) {
+    if (entry.traits.only_with.option.empty()) continue;
+    const OptionEntry* governor = find_option(train, entry.traits.only_with.option);
+    ASSERT_NE(governor, nullptr) << entry.name;
+    EXPECT_TRUE(std::holds_alternative<std::string Options::*>(governor->member)) << entry.name;
+  }
+}
+
+TEST(OptionValue, AcceptsItsOwnStandardValue) {
+  for (const OptionEntry& entry : option_table()) {
+    const auto value = toml_value(entry, Options{});
+    if (!value || (entry.commands & train) == 0) continue;
+    const Options options = read(std::string(entry.name) + " = " + *value);
+    EXPECT_EQ(toml_value(entry, options), value) << entry.name;
+  }
+}
+
+TEST(OptionValue, ReadsListsWordsAndSwitches) {
+  Options options;
+  set(options, "hidden", "32,16");
+  EXPECT_EQ(options.hidden, (std::vector<Index>{32, 16}));
+  set(options, "hidden", "none");
+  EXPECT_TRUE(options.hidden.empty());
+  set(options, "hidden", "7");
+  set(options, "hidden", "");
+  EXPECT_TRUE(options.hidden.empty());
+  set(options, "activation", "relu,sin");
+  EXPECT_EQ(options.activation, (std::vector<std::string>{"relu", "sin"}));
+  set(options, "batch", "64");
+  EXPECT_EQ(options.batch, 64);
+  set(options, "batch", "full");
+  EXPECT_EQ(options.batch, 0);
+  set(options, "adapt-damping", "off");
+  EXPECT_FALSE(options.adapt_damping);
+  set(options, "seed", "9223372036854775807");
+  EXPECT_EQ(options.seed, 9223372036854775807u);
+}
+
+TEST(OptionValue, RefusesWhatIsOutsideItsRangeNamingOptionValueAndRange) {
+  const struct {
+    const char *name, *text, *allowed;
+  } cases[] = {{"kl", "0", "above 0"},
+               {"kl", "nan", "finite"},
+               {"kl", "inf", "finite"},
+               {"kl", "0.1x", "number"},
+               {"damping", "-1", "at least 0"},
+               {"max-beta", "0", "above 0"},
+               {"test-fraction", "1", "1"},
+               {"momentum", "1", "1"},
+               {"hidden", "32,0", "at least 1"},
+               {"hidden", "32,", "integer"},
+               {"hidden", ",", "integer"},
+               {"hidden", "1.5", "integer"},
+               {"batch", "0", "full"},
+               {"steps", "0", "at least 1"},
+               {"seed", "-1", "at least 0"},
+               {"seed", "9223372036854775808", "integer"},
+               {"precision", "f16", "f32, f64"},
+               {"activation", "tanh,foo", "softplus"},
+               {"adapt-damping", "maybe", "on or off"},
+               {"threads", "-1", "from 0"},
+               {"train-x", "", "not empty"},
+               {"learning-rate", "0", "above 0"},
+               {"fisher-samples", "0", "at least 1"}};
+  for (const auto& [name, text, allowed] : cases) {
+    SCOPED_TRACE(std::string(name) + " " + text);
+    Options options;
+    expect_error<UsageError>([&] { set(options, name, text); }, {std::string("--") + name, text, allowed});
+  }
+}
+
+TEST(ConfigFile, ReadsEveryTypeAsTomlWritesIt) {
+  const Options options = read(
+      "hidden = [4, 3]\nactivation = \"relu\"\nkl = 1\nbatch = 10\nautoencode = true\ntarget-loss = -0.5\n"
+      "adapt-damping = \"off\"\nsteps = 3\n");
+  EXPECT_EQ(options.hidden, (std::vector<Index>{4, 3}));
+  EXPECT_EQ(options.activation, std::vector<std::string>{"relu"});
+  EXPECT_EQ(options.kl, 1.0);
+  EXPECT_EQ(options.batch, 10);
+  EXPECT_TRUE(options.autoencode);
+  EXPECT_EQ(options.target_loss, -0.5);
+  EXPECT_FALSE(options.adapt_damping);
+  EXPECT_EQ(options.steps, 3);
+  EXPECT_EQ(options.source("kl"), Source::file);
+  EXPECT_EQ(read("hidden = 5").hidden, std::vector<Index>{5});
+  EXPECT_EQ(read("hidden = \"5,6\"").hidden, (std::vector<Index>{5, 6}));
+  EXPECT_EQ(read("batch = \"full\"").batch, 0);
+}
+
+TEST(ConfigFile, RefusesUnknownKeysNamingTheNearest) {
+  expect_refused("kl = 1\nlerning-rate = 2\n", {"line 2", "'lerning-rate'", "'learning-rate'"});
+  expect_refused("[train]\nkl = 1\n", {"line 1", "'train'"});
+  expect_refused("model = \"m\"\n", {"unknown key 'model'"});
+}
+
+TEST(ConfigFile, RefusesValuesOfAnotherType) {
+  for (const char* toml : {"kl = \"0.1\"", "kl = [0.1]", "kl = true", "kl = 1979-05-27", "steps = 2.0",
+                           "steps = \"2\"", "quiet = 1", "quiet = \"true\"", "hidden = 2.5", "hidden = [[2]]",
+                           "data = 3", "adapt-damping = 1", "activation = [1]", "batch = \"half\""})
+    expect_refused(toml, {"expected"});
+}
+
+TEST(ConfigFile, NamesTheLineOfMalformedToml) {
+  expect_refused("kl = 1\nsteps = \n", {"line 2"});
+  expect_refused("kl = 1\nkl = 2\n", {"line 2"});
+}
+
+TEST(ConfigFile, ReadsBackWhatItWrites) {
+  Options options;
+  set(options, "train-csv", "a \"b\"\\c.csv");
+  set(options, "target", "0");
+  set(options, "hidden", "5,4");
+  set(options, "kl", "0.30000000000000004");
+  set(options, "damping", "1e-300");
+  set(options, "fisher", "mc");
+  set(options, "fisher-samples", "3");
+  set(options, "max-seconds", "2");
+  set(options, "out", "elsewhere");
+  resolve_training(options);
+  const std::string text = config_text(options);
+  Options again = read(text);
+  resolve_training(again);
+  EXPECT_EQ(config_text(again), text);
+  EXPECT_EQ(again.kl, options.kl);
+  EXPECT_EQ(again.damping, options.damping);
+  EXPECT_TRUE(again.train_csv.ends_with("a \"b\"\\c.csv")) << again.train_csv;
+  EXPECT_EQ(again.fisher_samples, 3);
+  EXPECT_EQ(text.find("elsewhere"), std::string::npos);
+}
+
+TEST(Resolve, TakesTheDigitsAndTwentyStepsByDefault) {
+  Options options;
+  resolve_training(options);
+  EXPECT_EQ(options.data, "digits");
+  EXPECT_EQ(options.test_fraction, 0.2);
+  EXPECT_EQ(options.steps, 20);
+  EXPECT_GE(options.threads, 1);
+  Options limited;
+  set(limited, "epochs", "2");
+  set(limited, "train-csv", "a.csv");
+  resolve_training(limited);
+  EXPECT_FALSE(limited.steps.has_value());
+  EXPECT_EQ(limited.data, "");
+  EXPECT_EQ(limited.test_fraction, 0.0);
+}
+
+TEST(Resolve, GivesEachOptimiserItsLearningRate) {
+  for (const auto& [name, rate] : {std::pair{"sgd", 0.1}, {"adam", 1e-3}}) {
+    Options options;
+    set(options, "optimizer", name);
+    resolve_training(options);
+    EXPECT_EQ(options.learning_rate, rate);
+  }
+}
+
+TEST(Resolve, RefusesOptionsOfAnotherOptimiser) {
+  const struct {
+    const char *name, *text, *governor;
+  } cases[] = {{"momentum", "0.5", "--optimizer sgd"},
+               {"learning-rate", "1", "--optimizer sgd or adam"},
+               {"fisher-samples", "2", "--fisher mc"}};
+  for (const auto& [name, text, governor] : cases) {
+    Options options;
+    set(options, name, text);
+    expect_error<UsageError>([&] { resolve_training(options); }, {std::string("--") + name, governor});
+  }
+}
+
+TEST(Resolve, LetsAnOptimiserOfTheCommandLineReplaceThatOfTheFile) {
+  Options options = read("kl = 0.3\nfisher = \"mc\"\nfisher-samples = 2\n");
+  set(options, "optimizer", "adam");
+  resolve_training(options);
+  const std::string text = config_text(options);
+  EXPECT_EQ(text.find("\nkl = "), std::string::npos) << text;
+  EXPECT_EQ(text.find("fisher"), std::string::npos) << text;
+  set(options, "kl", "0.2");
+  expect_error<UsageError>([&] { resolve_training(options); }, {"--kl", "--optimizer natural"});
+}
+
+TEST(Resolve, RefusesContradictions) {
+  const std::vector<std::vector<std::pair<const char*, const char*>>> cases = {
+      {{"init", "he"}, {"init-from", "w"}},
+      {{"target", "y"}},
+      {{"test-fraction", "0.5"}, {"test-x", "x"}},
+      {{"activation", "tanh,relu"}},
+      {{"activation", "tanh,relu"}, {"hidden", "3,3,3"}},
+      {{"device", "gpu"}},
+      {{"device", "cuda:-1"}},
+      {{"device", "cuda:"}}};
+  for (const auto& given : cases) {
+    Options options;
+    for (const auto& [name, text] : given) set(options, name, text);
+    expect_error<UsageError>([&] { resolve_training(options); }, {std::string("--") + given.front().first});
+  }
+}
+
+TEST(NearestName, CountsInsertionsDeletionsAndSubstitutions) {
+  EXPECT_EQ(edit_distance("", ""), 0u);
+  EXPECT_EQ(edit_distance("abc", ""), 3u);
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+  const std::vector<std::string_view> names = {"steps", "epochs", "seed"};
+  EXPECT_EQ(nearest_name("sed", names), "seed");
+  EXPECT_EQ(nearest_name("epoch", names), "epochs");
+  EXPECT_EQ(nearest_name("x", {}), "");
+}
+
+}  // namespace
+}  // namespace natgrad::cli

@@ -1,0 +1,40 @@
+/// What tests ask of host CUDA, the executor of natgrad's CUDA sources on a machine without a GPU.
+///
+/// Environment variables, read whenever they matter:
+///   NATGRAD_HOST_CUDA_SHUFFLE=SEED    blocks and threads run in a random order drawn from SEED
+///   NATGRAD_HOST_CUDA_PROTECT=1       device memory is mapped without access while no operation runs
+///   NATGRAD_HOST_CUDA_MEMORY=BYTES    the device's memory (default 8 GiB)
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace host_cuda {
+
+/// What a kernel did that a device forbids: a barrier that only some threads reach, a shuffle mask that
+/// differs from the lanes that arrive, shared memory overrun. Thrown by the call that synchronises with the
+/// kernel, as are the kernel's own exceptions.
+struct KernelError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Calls since the start or the last reset_counts.
+struct Counts {
+  std::int64_t launches = 0;
+  std::int64_t synchronisations = 0;  ///< calls in which the host waited for the device, implicit ones too
+  std::int64_t allocations = 0, frees = 0;  ///< of device memory
+  std::int64_t library_calls = 0;           ///< cuBLAS and cuSOLVER operations
+  std::int64_t copies = 0;                  ///< cudaMemcpy and cudaMemset, all variants
+};
+Counts counts();
+void reset_counts();
+
+/// Device allocations not freed yet; a queued free counts when it has run.
+std::int64_t live_allocations();
+
+/// The `i`-th device allocation from now (1 = the next) fails with cudaErrorMemoryAllocation; 0 takes it
+/// back.
+void fail_allocation(std::int64_t i);
+
+}  // namespace host_cuda

@@ -1,0 +1,206 @@
+/// Per-sample gradients and score rows against the oracle.
+#include "natgrad/scores.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+#include "support/backends.hpp"
+#include "support/problems.hpp"
+
+namespace natgrad {
+namespace {
+
+using ScoreRows = BackendTest;
+INSTANTIATE_TEST_SUITE_P(Backends, ScoreRows, ::testing::ValuesIn(backend_cases()), backend_case_name);
+
+constexpr ScoreKind kinds[] = {ScoreKind::exact, ScoreKind::mc, ScoreKind::empirical};
+
+/// The rows of a problem, with what they view.
+template <class R>
+class Scores {
+ public:
+  Scores(Backend<R>& backend, const oracle::Problem& problem, const ScoreSpec& spec)
+      : backend_(backend), device_(backend, problem) {
+    forward(device_.net, device_.batch().x, acts_);
+    rows = score_rows(device_.net, acts_, spec, problem.likelihood, device_.batch().y, signals_);
+  }
+
+  /// S as columns, P × R.
+  HostMatrix<R> expanded() const { return expanded(rows); }
+  HostMatrix<R> expanded(const Rows<R>& part) const {
+    const DeviceMatrix<R> s(backend_, part.parameters(), part.count());
+    expand(part, s.view());
+    return s.download();
+  }
+
+  Rows<R> rows;
+
+ private:
+  Backend<R>& backend_;
+  OnDevice<R> device_;
+  Activations<R> acts_;
+  Signals<R> signals_;
+};
+
+TEST_P(ScoreRows, EmpiricalRowsAreThePerSampleGradients) {
+  run([]<class R>(Backend<R>& backend) {
+    for (const ProblemShape& shape : problem_shapes()) {
+      const oracle::Problem problem = random_problem<R>(shape, 21);
+      const Scores<R> scores(backend, problem, {.kind = ScoreKind::empirical});
+      oracle::Matrix wanted = oracle::sample_gradients(problem);
+      for (oracle::Real& value : wanted.data) value /= std::sqrt(static_cast<oracle::Real>(shape.samples));
+      EXPECT_TRUE(close(scores.expanded(), wanted, allowed_error<R>())) << shape;
+    }
+  });
+}
+
+TEST_P(ScoreRows, GradientIsTheOraclesAndTheSumOfThePerSampleOnes) {
+  run([]<class R>(Backend<R>& backend) {
+    for (const ProblemShape& shape : problem_shapes()) {
+      const oracle::Problem problem = random_problem<R>(shape, 22);
+      const Scores<R> scores(backend, problem, {.kind = ScoreKind::empirical});
+      const DeviceVector<R> g(backend, scores.rows.parameters());
+      gradient<R>(scores.rows, g);
+      // Samples may cancel: the error is relative to the largest of them.
+      const double size = std::sqrt(static_cast<double>(
+          oracle::dot(oracle::sample_gradients(problem).data, oracle::sample_gradients(problem).data)));
+      EXPECT_TRUE(close(g.download(), oracle::gradient(problem), allowed_error<R>(), size)) << shape;
+      const oracle::Vector equal(static_cast<std::size_t>(shape.samples),
+                                 1 / std::sqrt(static_cast<oracle::Real>(shape.samples)));
+      const double n = static_cast<double>(shape.samples);
+      EXPECT_TRUE(close(g.download(), oracle::multiply(to_matrix(scores.expanded()), equal),
+                        10.0 * n * epsilon<R>, size))
+          << shape;
+    }
+  });
+}
+
+TEST_P(ScoreRows, GradientMatchesCentralDifferences) {
+  run([]<class R>(Backend<R>& backend) {
+    constexpr double h = 1e-6, allowed = 1e-5;
+    if (sizeof(R) == 4) GTEST_SKIP() << "differences need f64";
+    for (const Activation phi : all_activations)
+      for (const Likelihood likelihood : all_likelihoods) {
+        const ProblemShape shape{{3, 4, 3, 2}, {phi, phi}, likelihood, 7};
+        const oracle::Problem problem = random_problem<R>(shape, 23);
+        const Scores<R> scores(backend, problem, {.kind = ScoreKind::empirical});
+        const DeviceVector<R> g(backend, problem.parameters());
+        gradient<R>(scores.rows, g);
+        oracle::Vector differences;
+        for (std::size_t k = 0; k < problem.theta.size(); ++k) {
+          oracle::Problem up = problem, down = problem;
+          up.theta[k] += h;
+          down.theta[k] -= h;
+          differences.push_back((oracle::loss(up) - oracle::loss(down)) / (2 * h));
+        }
+        for (Index l = 0; l < problem.shape.layers(); ++l) {
+          const Index begin = problem.shape.offset(l), count = problem.shape.layer_parameters(l);
+          const HostMatrix<R> all = g.download();
+          HostMatrix<R> found(count, 1);
+          std::copy_n(all.data.begin() + begin, count, found.data.begin());
+          EXPECT_TRUE(close(found,
+                            oracle::Vector(differences.begin() + begin, differences.begin() + begin + count),
+                            allowed))
+              << shape << ", layer " << l;
+        }
+      }
+  });
+}
+
+TEST_P(ScoreRows, ProductsAreThoseWithTheExpandedRows) {
+  run([]<class R>(Backend<R>& backend) {
+    Buffer<R> scratch;
+    for (const ProblemShape& shape : problem_shapes())
+      for (const ScoreKind kind : kinds) {
+        const oracle::Problem problem = random_problem<R>(shape, 24);
+        const Scores<R> scores(backend, problem, {.kind = kind, .draws = 3});
+        const oracle::Matrix s = to_matrix(scores.expanded());  // P × R
+        Random random(25);
+        const HostMatrix<R> v = random.matrix<R>(s.rows, 1), w = random.matrix<R>(s.cols, 1);
+        const double size = std::sqrt(static_cast<double>(oracle::dot(s.data, s.data)));
+        const DeviceVector<R> device_v(backend, v), device_w(backend, w), sv(backend, s.cols),
+            sw(backend, s.rows);
+        multiply<R>(scores.rows, device_v, sv, scratch);
+        multiply_transposed<R>(scores.rows, device_w, sw, scratch);
+        EXPECT_TRUE(close(sv.download(), oracle::multiply(oracle::transpose(s), to_vector(v.data)),
+                          allowed_error<R>(), size))
+            << shape << ", " << to_string(kind);
+        EXPECT_TRUE(close(sw.download(), oracle::multiply(s, to_vector(w.data)), allowed_error<R>(), size))
+            << shape << ", " << to_string(kind);
+      }
+  });
+}
+
+TEST_P(ScoreRows, SlicesAreTheRowsOfTheirSamples) {
+  run([]<class R>(Backend<R>& backend) {
+    const ProblemShape shape{{3, 4, 5}, {Activation::tanh}, Likelihood::categorical, 33};
+    for (const ScoreKind kind : kinds) {
+      const Scores<R> scores(backend, random_problem<R>(shape, 26), {.kind = kind, .draws = 3});
+      const HostMatrix<R> all = scores.expanded();
+      const Index r = scores.rows.per_sample;
+      for (const auto& [begin, count] : {std::pair<Index, Index>{0, 33}, {0, 1}, {5, 7}, {32, 1}, {4, 0}}) {
+        const Rows<R> part = scores.rows.slice(begin, count);
+        EXPECT_EQ(part.samples(), count);
+        EXPECT_EQ(part.count(), count * r);
+        HostMatrix<R> wanted(all.rows, count * r);
+        std::copy_n(all.data.begin() + begin * r * all.rows, wanted.data.size(), wanted.data.begin());
+        EXPECT_TRUE(identical(scores.expanded(part), wanted)) << to_string(kind) << " from " << begin;
+      }
+    }
+  });
+}
+
+TEST_P(ScoreRows, RowsPerSampleAreTheRankOfTheOutputFisher) {
+  run([]<class R>(Backend<R>& backend) {
+    const auto rows = [&](Likelihood likelihood, Index outputs, ScoreKind kind) {
+      const ProblemShape shape{{2, outputs}, {}, likelihood, 7};
+      return Scores<R>(backend, random_problem<R>(shape, 27), {.kind = kind, .draws = 4}).rows.count();
+    };
+    EXPECT_EQ(rows(Likelihood::gaussian, 3, ScoreKind::exact), 7 * 3);
+    EXPECT_EQ(rows(Likelihood::bernoulli, 3, ScoreKind::exact), 7 * 3);
+    EXPECT_EQ(rows(Likelihood::categorical, 3, ScoreKind::exact), 7 * 2);
+    EXPECT_EQ(rows(Likelihood::categorical, 1, ScoreKind::exact), 0);
+    EXPECT_EQ(rows(Likelihood::categorical, 3, ScoreKind::mc), 7 * 4);
+    EXPECT_EQ(rows(Likelihood::categorical, 3, ScoreKind::empirical), 7);
+  });
+}
+
+TEST_P(ScoreRows, DrawsAreAFunctionOfTheirKey) {
+  run([]<class R>(Backend<R>& backend) {
+    for (const Likelihood likelihood : all_likelihoods) {
+      const oracle::Problem problem = random_problem<R>({{3, 4, 3}, {Activation::sin}, likelihood, 33}, 28);
+      const auto drawn = [&](std::uint64_t seed, std::uint32_t round) {
+        return Scores<R>(backend, problem, {ScoreKind::mc, 2, {seed, Stream::scores, round}}).expanded();
+      };
+      const HostMatrix<R> first = drawn(1, 0);
+      EXPECT_TRUE(identical(drawn(1, 0), first)) << to_string(likelihood);
+      EXPECT_FALSE(identical(drawn(2, 0), first)) << to_string(likelihood);
+      EXPECT_FALSE(identical(drawn(1, 1), first)) << to_string(likelihood);
+    }
+  });
+}
+
+TEST_P(ScoreRows, RejectsSizesThatDoNotFit) {
+  run([]<class R>(Backend<R>& backend) {
+    const ProblemShape shape{{3, 4, 5}, {Activation::tanh}, Likelihood::categorical, 7};
+    const Scores<R> scores(backend, random_problem<R>(shape, 29), {});
+    const Rows<R>& rows = scores.rows;
+    const DeviceVector<R> p(backend, rows.parameters()), r(backend, rows.count()),
+        short_p(backend, rows.parameters() - 1), short_r(backend, rows.count() - 1);
+    const DeviceMatrix<R> low(backend, rows.parameters() - 1, rows.count()),
+        narrow(backend, rows.parameters(), rows.count() - 1);
+    Buffer<R> scratch;
+    EXPECT_THROW(multiply<R>(rows, short_p, r, scratch), ShapeError);
+    EXPECT_THROW(multiply<R>(rows, p, short_r, scratch), ShapeError);
+    EXPECT_THROW(multiply_transposed<R>(rows, short_r, p, scratch), ShapeError);
+    EXPECT_THROW(multiply_transposed<R>(rows, r, short_p, scratch), ShapeError);
+    EXPECT_THROW(expand(rows, low.view()), ShapeError);
+    EXPECT_THROW(expand(rows, narrow.view()), ShapeError);
+    EXPECT_THROW(gradient<R>(rows, p), ShapeError) << "rows of several a sample";
+  });
+}
+
+}  // namespace
+}  // namespace natgrad

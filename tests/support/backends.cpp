@@ -1,0 +1,32 @@
+#include "support/backends.hpp"
+
+#include <cstdlib>
+#include <ostream>
+
+namespace natgrad {
+
+std::vector<BackendCase> backend_cases() {
+  std::vector<BackendCase> cases;
+  for (const std::string& name : backends_under_test())
+    for (const bool f64 : {false, true}) cases.push_back({name, f64});
+  return cases;
+}
+
+void PrintTo(const BackendCase& backend_case, std::ostream* out) {
+  *out << backend_case.backend << (backend_case.f64 ? " in f64" : " in f32");
+}
+
+std::string backend_case_name(const ::testing::TestParamInfo<BackendCase>& info) {
+  return info.param.backend + (info.param.f64 ? "_f64" : "_f32");
+}
+
+void BackendTest::SetUp() {
+  const std::string problem = GetParam().backend == "cuda" ? cuda_status().problem : "";
+  if (problem.empty()) return;
+  const char* require_gpu = std::getenv("NATGRAD_REQUIRE_GPU");
+  if (require_gpu != nullptr && std::string(require_gpu) == "1")
+    FAIL() << "NATGRAD_REQUIRE_GPU is 1 and " << GetParam().backend << " is not usable: " << problem;
+  GTEST_SKIP() << GetParam().backend << " is not usable: " << problem;
+}
+
+}  // namespace natgrad

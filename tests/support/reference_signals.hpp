@@ -1,0 +1,50 @@
+/// The output signals of one sample's score rows, in long double.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "natgrad/backend.hpp"
+#include "random.hpp"
+#include "support/reference_formulas.hpp"
+
+namespace natgrad::reference {
+
+/// ŷ of draw k of sample n, from the outputs' means p. Gaussian and Bernoulli use a random number for each
+/// output, at (n·K + k)·C + j; categorical one for the sample, at n·K + k.
+inline Column draw(const ScoreSpec& spec, Likelihood likelihood, const Column& p, Index n, Index k) {
+  const std::uint64_t index = static_cast<std::uint64_t>(n * spec.draws + k);
+  Column drawn = p;
+  for (std::size_t j = 0; j < p.size() && likelihood != Likelihood::categorical; ++j) {
+    const std::uint64_t element = index * p.size() + j;
+    drawn[j] = likelihood == Likelihood::gaussian ? p[j] + random_normal(spec.key, element)
+                                                  : Real(random_uniform(spec.key, element) < p[j]);
+  }
+  if (likelihood == Likelihood::categorical) {
+    Real below = 0;  // the distribution function
+    std::size_t label = 0;
+    while (label + 1 < p.size() && random_uniform(spec.key, index) >= below + p[label]) below += p[label++];
+    drawn = {Real(label)};
+  }
+  return drawn;
+}
+
+/// The r signals of sample n, without 1/√N: C × r. y is read by `empirical` only.
+inline HostMatrix<Real> sample_signals(const ScoreSpec& spec, Likelihood likelihood, const Column& z,
+                                       const Column& y, Index n) {
+  if (spec.kind == ScoreKind::exact) return root_fisher(likelihood, z);
+  const Column p = means(likelihood, z);
+  const Index outputs = static_cast<Index>(z.size()), r = spec.rows_per_sample(likelihood, outputs);
+  HostMatrix<Real> rows(outputs, r);
+  for (Index k = 0; k < r; ++k) {
+    const Column target = spec.kind == ScoreKind::mc ? draw(spec, likelihood, p, n, k) : y;
+    const Real scale = spec.kind == ScoreKind::mc ? 1 / std::sqrt(Real(r)) : Real(1);
+    for (Index j = 0; j < outputs; ++j) {
+      const Real drawn = likelihood == Likelihood::categorical ? Real(target[0] == j) : target[j];
+      rows(j, k) = scale * (p[j] - drawn);
+    }
+  }
+  return rows;
+}
+
+}  // namespace natgrad::reference
