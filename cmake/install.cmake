@@ -12,5 +12,5 @@ configure_package_config_file(cmake/natgradConfig.cmake.in natgradConfig.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/natgrad)
 write_basic_package_version_file(natgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/natgradConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/natgradConfigVersion.cmake
-              cmake/FindLAPACKE.cmake
+              cmake/FindLAPACKE.cmake cmake/natgradCuda20.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/natgrad)

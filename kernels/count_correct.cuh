@@ -2,6 +2,7 @@
 /// One thread a sample; reads CN elements; a count does not depend on the order.
 #pragma once
 
+#include "natgrad/device/likelihood.hpp"
 #include "reduce.cuh"
 
 namespace natgrad::kernels {
@@ -13,7 +14,7 @@ struct IsCorrect {
     Index best = 0;
     for (Index j = 1; j < z.rows; ++j)
       if (at(z, j, n) > at(z, best, n)) best = j;
-    return {{best == static_cast<Index>(at(y, 0, n)) ? 1.0 : 0.0}};
+    return {{best == Categorical::class_of(at(y, 0, n), z.rows) ? 1.0 : 0.0}};
   }
 };
 

@@ -23,8 +23,7 @@ template <class R>
 struct CategoricalDivergence {
   MatrixView<const R> z, z_new, y;
   __device__ Values<2> operator()(Index n) const {
-    const Divergence d =
-        Categorical::divergence(column(z, n), column(z_new, n), z.rows, static_cast<Index>(at(y, 0, n)));
+    const Divergence d = Categorical::divergence(column(z, n), column(z_new, n), z.rows, at(y, 0, n));
     return {{d.kl, d.loss_change}};
   }
 };

@@ -32,7 +32,7 @@ template <class R>
 __global__ void empirical_class_signals_kernel(MatrixView<const R> z, MatrixView<const R> y, R scale,
                                                MatrixView<R> d, Index count) {
   for (Index n : grid_stride(count))
-    class_residual(column(z, n), z.rows, static_cast<Index>(at(y, 0, n)), scale, column(d, n));
+    class_residual(column(z, n), z.rows, Categorical::class_of(at(y, 0, n), z.rows), scale, column(d, n));
 }
 
 /// p − ŷ of one output: for the gaussian z − (z + ξ).

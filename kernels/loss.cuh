@@ -21,7 +21,7 @@ template <class R>
 struct CategoricalLoss {
   MatrixView<const R> z, y;
   __device__ Values<1> operator()(Index n) const {
-    return {{Categorical::loss(column(z, n), z.rows, static_cast<Index>(at(y, 0, n)))}};
+    return {{Categorical::loss(column(z, n), z.rows, at(y, 0, n))}};
   }
 };
 

@@ -34,10 +34,9 @@ void encode_autoencoder(const DataOptions& options, const RawData<R>& train, con
         "--likelihood categorical: cannot be used with --autoencode; expected bernoulli or gaussian");
   }
   if (options.scale_target != "none") {
-    throw UsageError(
-        fmt::format("--scale-target {}: cannot be used with --autoencode, whose targets are the scaled "
-                    "inputs; see --scale",
-                    options.scale_target));
+    throw UsageError(fmt::format(
+        "--scale-target {}: cannot be used with --autoencode, whose targets are the scaled inputs; see --scale",
+        options.scale_target));
   }
   if (split.likelihood == Likelihood::bernoulli) {
     require_unit_interval<R>(split.train.x.view(), train.origin);

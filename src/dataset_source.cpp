@@ -134,10 +134,9 @@ RawData<R> split_off(RawData<R>& data, double fraction, std::uint64_t seed) {
       fraction * static_cast<double>(samples) * (1.0 - 4.0 * std::numeric_limits<double>::epsilon());
   const auto test_samples = static_cast<std::size_t>(std::ceil(wanted));
   if (test_samples >= static_cast<std::size_t>(samples)) {
-    throw UsageError(
-        fmt::format("--test-fraction {}: takes all {} samples of {} for the test, expected some to be left "
-                    "for training",
-                    fraction, samples, data.origin.path));
+    throw UsageError(fmt::format(
+        "--test-fraction {}: takes all {} samples of {} for the test, expected some to be left for training",
+        fraction, samples, data.origin.path));
   }
   const std::vector<Index> order = random_permutation(RandomKey{seed, Stream::split, 0}, samples);
   const std::span<const Index> all = order;

@@ -17,10 +17,9 @@ Likelihood choose_likelihood(const RawTargets& train, const std::string& option)
   if (option != "auto") return parse_likelihood(option);
   if (train.kind == RawTargets::Kind::real) return Likelihood::gaussian;
   if (train.kind == RawTargets::Kind::integer && train.values.rows > 1) {
-    throw DataError(
-        fmt::format("{}: holds {} integers per sample, which may be labels or numbers; give --likelihood "
-                    "bernoulli or gaussian",
-                    train.origin.path, train.values.rows));
+    throw DataError(fmt::format(
+        "{}: holds {} integers per sample, which may be labels or numbers; give --likelihood bernoulli or gaussian",
+        train.origin.path, train.values.rows));
   }
   return Likelihood::categorical;
 }
@@ -29,10 +28,9 @@ void require_numbers(const RawTargets& targets, Likelihood likelihood) {
   if (targets.kind != RawTargets::Kind::text) return;
   const auto is_text = [](const std::string& cell) { return !parse_number<double>(cell); };
   const auto first = std::ranges::find_if(targets.labels, is_text);
-  throw DataError(
-      fmt::format("{}: the target '{}' is not a number, as --likelihood {} needs; --likelihood categorical "
-                  "takes text",
-                  targets.origin.at(first - targets.labels.begin()), *first, to_string(likelihood)));
+  throw DataError(fmt::format(
+      "{}: the target '{}' is not a number, as --likelihood {} needs; --likelihood categorical takes text",
+      targets.origin.at(first - targets.labels.begin()), *first, to_string(likelihood)));
 }
 
 }  // namespace

@@ -90,12 +90,14 @@ void TrainerOptions::validate(Index samples) const {
   const auto require = [](bool allowed, const std::string& message) {
     if (!allowed) throw UsageError(message);
   };
+  require(samples > 0, "there are no training samples");
   require(batch >= 0 && batch <= samples, "batch is " + std::to_string(batch) + ", must be full or 1 to " +
                                               std::to_string(samples) + ", the training samples");
   require(steps >= 0, "steps is " + std::to_string(steps) + ", must be at least 0");
   require(epochs >= 0.0, "epochs is " + std::to_string(epochs) + ", must be at least 0");
   require(max_seconds >= 0.0, "max-seconds is " + std::to_string(max_seconds) + ", must be at least 0");
   require(eval_every >= 0, "eval-every is " + std::to_string(eval_every) + ", must be at least 0");
+  require(!target_loss || std::isfinite(*target_loss), "target-loss must be a finite number");
   require(steps > 0 || epochs > 0.0 || max_seconds > 0.0 || target_loss,
           "a run needs a limit: give steps, epochs, max-seconds or target-loss");
 }

@@ -240,8 +240,8 @@ class Backend : public Device {
   /// A ← V, w ← the eigenvalues in ascending order, A = V diag(w) Vᵀ. Slot factor_info as for
   /// `cholesky`.
   virtual void eigen(MatrixView<R> a, VectorView<R> w) = 0;
-  /// c_i ← c_i / (w_i + λ) where w_i > cutoff · max w, else 0. Slot rank ← rank + the number kept.
-  virtual void spectral_solve(VectorView<const R> w, R lambda, R cutoff, VectorView<R> c) = 0;
+  /// c_i ← c_i / w_i where w_i > cutoff · max w, else 0. Slot rank ← rank + the number kept.
+  virtual void spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) = 0;
 
   // --- network ---------------------------------------------------------------------------------------------
   /// A ← φ(Z + b1ᵀ), Z ← φ'(Z + b1ᵀ); Z, A: n × N, b: n. A may be Z itself, then the slopes are not kept.
@@ -249,7 +249,8 @@ class Backend : public Device {
   /// D ← D ∘ slopes, column c of D (n × N·r) with column ⌊c/r⌋ of slopes (n × N).
   virtual void multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) = 0;
 
-  // --- likelihood: z is C × N, y is C × N (categorical: 1 × N class indices); a mean over N = 0 samples is 0
+  // --- likelihood: z is C × N, y is C × N (categorical: 1 × N class indices; what is no
+  // class makes losses NaN); a mean over N = 0 samples is 0
   // -------------------------------
   /// Slot loss ← mean over samples of the negative log-likelihood, each term in f64.
   virtual void loss(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y) = 0;

@@ -40,10 +40,10 @@ struct TrainerOptions {
   Index batch = 0;  // N; 0: the whole training set
   Index steps = 0;  // limits; 0: none
   double epochs = 0.0;
-  double max_seconds = 0.0;           // of stepping: evaluation does not count
-  std::optional<double> target_loss;  // on the training batch
-  Index eval_every = 0;               // steps; 0: once an epoch
-  std::uint64_t seed = 1;             // of the shuffling
+  double max_seconds = 0.0;             // of stepping: evaluation does not count
+  std::optional<double> target_loss{};  // on the training batch
+  Index eval_every = 0;                 // steps; 0: once an epoch
+  std::uint64_t seed = 1;               // of the shuffling
 
   /// Throws UsageError naming the option, its value and what is allowed.
   void validate(Index samples) const;

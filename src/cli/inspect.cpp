@@ -74,10 +74,8 @@ void write_matrices(const std::string& folder, Backend<R>& backend, Fisher<R>& f
   backend.set_scalar(Slot::factor_info, 0.0);
   backend.eigen(matrix.matrix(p, p), eigenvalues.vector());  // the vectors overwrite the matrix
   if (backend.read_scalars()[Slot::factor_info] != 0.0)
-    throw NumericError(
-        fmt::format("--spectrum: the eigenvalues of the {0} x {0} Fisher did not converge; try "
-                    "--precision f64",
-                    p));
+    throw NumericError(fmt::format(
+        "--spectrum: the eigenvalues of the {0} x {0} Fisher did not converge; try --precision f64", p));
   write_vector<R>(folder + "/eigenvalues.npy", backend, eigenvalues.vector());
 }
 
@@ -112,7 +110,7 @@ int inspect_in_precision(const Options& options) {
 
 int run_inspect(Options options) {
   for (const char* name : {"weights", "x", "y", "out"}) require_given(options, name);
-  check_governed(inspect, options);
+  warn_of_idle_options(inspect, options);
   resolve_device(options);
   return with_precision(options, [&]<class R>() { return inspect_in_precision<R>(options); });
 }

@@ -48,8 +48,7 @@ std::vector<OptionEntry> data_options() {
       {"test-fraction",
        with_data,
        &O::test_fraction,
-       "part of the samples split off for the test, after a shuffle by the seed (default 0.2 for the "
-       "digits, else 0)",
+       "part of the samples split off for the test, after a shuffle by the seed (default 0.2 for the digits, else 0)",
        {.range = fraction()}},
       {"autoencode", with_data, &O::autoencode, "the scaled inputs are the targets"},
       {"scale",
@@ -80,8 +79,7 @@ std::vector<OptionEntry> network_options() {
       {"activation",
        train,
        &O::activation,
-       "of the hidden layers, one for all or one each: identity, tanh, sigmoid, relu, gelu, silu, "
-       "softplus, sin",
+       "of the hidden layers, one for all or one each: identity, tanh, sigmoid, relu, gelu, silu, softplus, sin",
        {.choices = activations}},
       {"activation",
        eval | predict | inspect,
@@ -91,8 +89,7 @@ std::vector<OptionEntry> network_options() {
       {"likelihood",
        train,
        &O::likelihood,
-       "of the outputs; auto: categorical for integer or text targets, gaussian for reals, bernoulli "
-       "with --autoencode",
+       "of the outputs; auto: categorical for integer or text targets, gaussian for reals, bernoulli with --autoencode",
        {.choices = likelihoods}},
       {"likelihood",
        eval | predict | inspect,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "cli/console.hpp"
 #include "cli/model_options.hpp"
 #include "io/number.hpp"
 
@@ -29,16 +30,17 @@ void check_network(const Options& options) {
 
 }  // namespace
 
-void check_governed(Command command, const Options& options) {
+void warn_of_idle_options(Command command, const Options& options) {
   for (const OptionEntry& entry : option_table()) {
     const Governor& governor = entry.traits.only_with;
     const bool idle = options.given(entry.name) && !governor_allows(entry, options);
     if ((entry.commands & command) == 0 || !idle) continue;
-    require(options.source(entry.name) < options.source(governor.option),
-            governor.values.front().empty()
-                ? fmt::format("--{}: cannot be given together with --{}", entry.name, governor.option)
-                : fmt::format("--{}: is for --{} {} only; drop it, or choose that", entry.name,
-                              governor.option, fmt::join(governor.values, " or ")));
+    if (options.source(entry.name) < options.source(governor.option)) continue;
+    print_error(
+        governor.values.front().empty()
+            ? fmt::format("natgrad: warning: --{} has no effect with --{}\n", entry.name, governor.option)
+            : fmt::format("natgrad: warning: --{} has no effect: it is for --{} {}\n", entry.name,
+                          governor.option, fmt::join(governor.values, " or ")));
   }
 }
 
@@ -69,7 +71,7 @@ void resolve_device(Options& options) {
 }
 
 void resolve_training(Options& options) {
-  check_governed(train, options);
+  warn_of_idle_options(train, options);
   check_network(options);
   resolve_data(options);
   resolve_device(options);

@@ -7,16 +7,16 @@ namespace natgrad::cli {
 
 /// Completes the options of `natgrad train`: the digits where no data are named, 20 steps where no limit is
 /// given, the optimiser's own learning rate, the number of threads. Throws UsageError for options that
-/// contradict each other.
+/// contradict each other, and warns of those without effect.
 void resolve_training(Options& options);
 
 /// The part of that which concerns data and device, for the subcommands that read data.
 void resolve_data(Options& options);
 void resolve_device(Options& options);
 
-/// Throws UsageError for an option that was given although another's value leaves it without a meaning. Where
-/// that other was chosen later (`--config natural.toml --optimizer adam`), the option may stand, unused.
-void check_governed(Command command, const Options& options);
+/// Warns, on standard error, of options that were given although another's value leaves them without a
+/// meaning; not where that other was chosen later (`--config natural.toml --optimizer adam`).
+void warn_of_idle_options(Command command, const Options& options);
 
 /// Throws UsageError unless the option was given.
 void require_given(const Options& options, std::string_view name);

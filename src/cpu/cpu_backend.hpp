@@ -42,7 +42,7 @@ class CpuBackend final : public Backend<R> {
   void cholesky(BatchView<R> a) override;
   void cholesky_solve(BatchView<const R> l, MatrixView<R> b) override;
   void eigen(MatrixView<R> a, VectorView<R> w) override;
-  void spectral_solve(VectorView<const R> w, R lambda, R cutoff, VectorView<R> c) override;
+  void spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) override;
 
   void activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) override;
   void multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) override;

@@ -20,7 +20,7 @@ template <class R>
 void empirical_signal(Likelihood likelihood, const R* z, const R* y, Index outputs, R scale, R* d) {
   if (likelihood == Likelihood::categorical) {
     const auto lse = Categorical::log_sum_exp(z, outputs);
-    const Index label = static_cast<Index>(y[0]);
+    const Index label = Categorical::class_of(y[0], outputs);
     for (Index j = 0; j < outputs; ++j)
       d[j] = scale * static_cast<R>(lse.probability(z[j]) - (j == label ? 1.0 : 0.0));
   } else {
@@ -67,8 +67,7 @@ void CpuBackend<R>::signals(const ScoreSpec& spec, Likelihood likelihood, Matrix
   const Index outputs = z.rows, samples = z.cols, r = spec.rows_per_sample(likelihood, outputs);
   require_size("signals", "the number of rows of D", d.rows, outputs);
   require_size("signals", "the number of columns of D", d.cols, samples * r);
-  if (spec.kind == ScoreKind::empirical)
-    require_targets("signals", likelihood, z, y);
+  if (spec.kind == ScoreKind::empirical) require_targets("signals", likelihood, z, y);
   const R scale = R(1) / std::sqrt(static_cast<R>(samples));
   parallel_for(threads_, samples, outputs * r * 16, [&](Index n) {
     const R* zn = column(z, n);

@@ -161,13 +161,13 @@ void CpuBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
 }
 
 template <class R>
-void CpuBackend<R>::spectral_solve(VectorView<const R> w, R lambda, R cutoff, VectorView<R> c) {
+void CpuBackend<R>::spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) {
   require_size("spectral_solve", "the size of c", c.size, w.size);
   const R largest = w.size > 0 ? *std::max_element(w.data, w.data + w.size) : R(0);
   Index rank = 0;
   for (Index i = 0; i < w.size; ++i) {
     const bool kept = w.data[i] > cutoff * largest;
-    c.data[i] = kept ? c.data[i] / (w.data[i] + lambda) : R(0);
+    c.data[i] = kept ? c.data[i] / w.data[i] : R(0);
     rank += kept;
   }
   scalar(Slot::rank) += static_cast<double>(rank);

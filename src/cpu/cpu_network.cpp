@@ -20,7 +20,7 @@ constexpr Index function_cost = 16;
 
 template <class R>
 double sample_loss(Likelihood likelihood, const R* z, const R* y, Index outputs) {
-  if (likelihood == Likelihood::categorical) return Categorical::loss(z, outputs, static_cast<Index>(y[0]));
+  if (likelihood == Likelihood::categorical) return Categorical::loss(z, outputs, y[0]);
   double sum = 0.0;
   if (likelihood == Likelihood::gaussian)
     for (Index j = 0; j < outputs; ++j) sum += Gaussian::loss(z[j], y[j]);
@@ -31,8 +31,7 @@ double sample_loss(Likelihood likelihood, const R* z, const R* y, Index outputs)
 
 template <class R>
 Divergence sample_divergence(Likelihood likelihood, const R* z, const R* z_new, const R* y, Index outputs) {
-  if (likelihood == Likelihood::categorical)
-    return Categorical::divergence(z, z_new, outputs, static_cast<Index>(y[0]));
+  if (likelihood == Likelihood::categorical) return Categorical::divergence(z, z_new, outputs, y[0]);
   Divergence sum{0.0, 0.0};
   for (Index j = 0; j < outputs; ++j) {
     const Divergence term = likelihood == Likelihood::gaussian ? Gaussian::divergence(z[j], z_new[j], y[j])
@@ -136,7 +135,7 @@ void CpuBackend<R>::count_correct(MatrixView<const R> z, MatrixView<const R> y) 
   require_targets("count_correct", Likelihood::categorical, z, y);
   scalar(Slot::correct) = parallel_sum(threads_, z.cols, z.rows, partial_, [&](Index n) {
     const R* zn = column(z, n);
-    return std::max_element(zn, zn + z.rows) - zn == static_cast<Index>(*column(y, n)) ? 1.0 : 0.0;
+    return std::max_element(zn, zn + z.rows) - zn == Categorical::class_of(*column(y, n), z.rows) ? 1.0 : 0.0;
   });
 }
 

@@ -45,26 +45,20 @@ const char* advice(cudaError_t status) {
     case cudaErrorUnsupportedPtxVersion:
       return "rebuild with this GPU's compute capability in CMAKE_CUDA_ARCHITECTURES, or try --device cpu";
     case cudaErrorInvalidValue:
-      return "an argument is not what the call allows: look for memory of another device or of the host, or "
-             "a "
+      return "an argument is not what the call allows: look for memory of another device or of the host, or a "
              "view outside its buffer";
     case cudaErrorIllegalAddress:
     case cudaErrorMisalignedAddress:
     case cudaErrorLaunchFailure:
-      return "an operation enqueued earlier failed and the GPU's context is lost: start the program again, "
-             "under "
+      return "an operation enqueued earlier failed and the GPU's context is lost: start the program again, under "
              "compute-sanitizer to find the operation";
     default:
-      return "the cause may be an operation enqueued earlier: run again with CUDA_LAUNCH_BLOCKING=1 to find "
-             "it, "
-             "or try --device cpu";
+      return "the cause may be an operation enqueued earlier: run again with CUDA_LAUNCH_BLOCKING=1 to find it, or try --device cpu";
   }
 }
 
 constexpr const char* library_advice =
-    "the cause may be an operation enqueued earlier: run again with CUDA_LAUNCH_BLOCKING=1 to find it, or "
-    "try "
-    "--device cpu";
+    "the cause may be an operation enqueued earlier: run again with CUDA_LAUNCH_BLOCKING=1 to find it, or try --device cpu";
 
 std::string free_memory() {
   std::size_t free = 0, total = 0;

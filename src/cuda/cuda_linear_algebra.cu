@@ -148,10 +148,9 @@ void CudaBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
 }
 
 template <class R>
-void CudaBackend<R>::spectral_solve(VectorView<const R> w, R lambda, R cutoff, VectorView<R> c) {
+void CudaBackend<R>::spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) {
   require_size("spectral_solve", "the size of c", c.size, w.size);
-  kernels::spectral_solve(w, lambda, cutoff, c, device_.scratch(), device_.scalar(Slot::rank),
-                          device_.reduction());
+  kernels::spectral_solve(w, cutoff, c, device_.scratch(), device_.scalar(Slot::rank), device_.reduction());
 }
 
 template class CudaBackend<float>;

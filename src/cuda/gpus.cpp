@@ -20,20 +20,22 @@ std::string describe_gpu(int device) {
          std::to_string(properties.major) + "." + std::to_string(properties.minor);
 }
 
-std::string find_gpus(int& count) {
-  count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
+std::string gpu_problem(cudaError_t status, int count) {
   if (status == cudaSuccess && count > 0) return "";
-  cudaGetLastError();  // asked and answered
   if (status == cudaErrorInsufficientDriver)
     return "no NVIDIA driver is installed, or it is older than CUDA " + cuda_version(CUDART_VERSION) +
            " needs; install or update it, or use --device cpu";
   if (status == cudaSuccess || status == cudaErrorNoDevice)
-    return "no GPU is visible to this process; see what nvidia-smi lists and CUDA_VISIBLE_DEVICES hides, or "
-           "use "
-           "--device cpu";
+    return "no GPU is visible to this process; see what nvidia-smi lists and CUDA_VISIBLE_DEVICES hides, or use --device cpu";
   return std::string("the GPUs cannot be counted: ") + cudaGetErrorName(status) + " (" +
          cudaGetErrorString(status) + "); see what nvidia-smi says, or use --device cpu";
+}
+
+std::string find_gpus(int& count) {
+  count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();  // asked and answered
+  return gpu_problem(status, count);
 }
 
 CudaStatus cuda_status() {

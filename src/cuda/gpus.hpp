@@ -1,6 +1,8 @@
 /// The GPUs of this machine, in words.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <string>
 
 namespace natgrad {
@@ -13,5 +15,8 @@ std::string describe_gpu(int device);
 
 /// "13.0" of 13000, as the CUDA runtime and the driver count.
 std::string cuda_version(int version);
+
+/// What cudaGetDeviceCount's answer means to a person; empty where a GPU is usable.
+std::string gpu_problem(cudaError_t status, int count);
 
 }  // namespace natgrad

@@ -5,8 +5,7 @@ namespace natgrad {
 namespace {
 
 constexpr const char* problem =
-    "natgrad was built without CUDA; to use a GPU install the CUDA toolkit (13.0 or newer) and build again "
-    "with "
+    "natgrad was built without CUDA; to use a GPU install the CUDA toolkit (13.0 or newer) and build again with "
     "nvcc on the PATH, or use --device cpu";
 
 }  // namespace

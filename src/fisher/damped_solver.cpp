@@ -19,15 +19,10 @@ DampedSolver<R>::DampedSolver(Backend<R>& backend, Index n, Index count)
 template <class R>
 void DampedSolver<R>::factor(SolveMethod method, BatchView<const R> f, R damping) {
   method_ = method;
-  damping_ = damping;
   const BatchView<R> factors = factor_.batch(n_, count_);
   const PhaseScope phase(backend_, Phase::factor);
-  if (method == SolveMethod::cholesky) {
-    backend_.damp(f, damping, factors);
-    backend_.cholesky(factors);
-    return;
-  }
-  backend_.damp(f, R(0), factors);
+  backend_.damp(f, damping, factors);
+  if (method == SolveMethod::cholesky) return backend_.cholesky(factors);
   eigenvalues_.reserve(backend_, n_ * count_);
   coefficients_.reserve(backend_, n_);
   for (Index k = 0; k < count_; ++k) backend_.eigen(factors[k], eigenvalues_.vector().slice(k * n_, n_));
@@ -41,14 +36,13 @@ void DampedSolver<R>::solve(MatrixView<R> b) {
   for (Index j = 0; j < b.cols; ++j) spectral_solve(count_ == 1 ? 0 : j, b.columns(j, 1));
 }
 
-// b ← V diag(1/(w + λ)) Vᵀ b over the eigenvalues that count
+// b ← V diag(1/w) Vᵀ b over the eigenvalues w of F + λI that count
 template <class R>
 void DampedSolver<R>::spectral_solve(Index k, MatrixView<R> b) {
   const MatrixView<const R> v = factor_.batch(n_, count_)[k];
   const MatrixView<R> c = coefficients_.matrix(n_, 1);
   backend_.gemm(Transpose::yes, Transpose::no, R(1), v, b, R(0), c);
-  backend_.spectral_solve(eigenvalues_.vector().slice(k * n_, n_), damping_, spectral_cutoff<R>(n_),
-                          c.column(0));
+  backend_.spectral_solve(eigenvalues_.vector().slice(k * n_, n_), spectral_cutoff<R>(n_), c.column(0));
   backend_.gemm(Transpose::no, Transpose::no, R(1), v, c, R(0), b);
 }
 

@@ -25,10 +25,9 @@ class DampedSolver {
   Buffer<R> eigenvalues_;   // n × count, with `eigen`
   Buffer<R> coefficients_;  // n, with `eigen`
   SolveMethod method_ = SolveMethod::cholesky;
-  R damping_ = 0;
 };
 
-/// Eigenvalues below this fraction of the largest count as zero: the rounding error of a symmetric
+/// Eigenvalues of F + λI below this fraction of the largest count as zero: the rounding error of a symmetric
 /// eigenproblem of order n, with a factor of 10 for that of forming the matrix.
 template <class R>
 R spectral_cutoff(Index n);

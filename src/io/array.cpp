@@ -134,13 +134,11 @@ void require_elements_fill_file(const Array& array) {
                                 fmt::join(array.shape, ", ")));
   }
   if (overflow || static_cast<std::size_t>(wanted) != available) {
-    throw DataError(
-        fmt::format("{}: the header promises shape ({}) of {}, that is {} bytes, but {} bytes follow it at "
-                    "byte {}: the file is "
-                    "{}",
-                    array.path, fmt::join(array.shape, ", "), to_string(array.type),
-                    overflow ? "more than 2^63" : std::to_string(wanted), available, array.offset,
-                    !overflow && static_cast<std::size_t>(wanted) < available ? "too long" : "truncated"));
+    throw DataError(fmt::format(
+        "{}: the header promises shape ({}) of {}, that is {} bytes, but {} bytes follow it at byte {}: the file is {}",
+        array.path, fmt::join(array.shape, ", "), to_string(array.type),
+        overflow ? "more than 2^63" : std::to_string(wanted), available, array.offset,
+        !overflow && static_cast<std::size_t>(wanted) < available ? "too long" : "truncated"));
   }
 }
 
@@ -164,8 +162,7 @@ HostMatrix<R> to_samples(const Array& array) {
   if (fault != out.data.end()) {
     const Index position = fault - out.data.begin();
     throw DataError(fmt::format(
-        "{}: sample {}, column {} is {} (as {}), expected a finite number; remove or repair "
-        "the sample",
+        "{}: sample {}, column {} is {} (as {}), expected a finite number; remove or repair the sample",
         array.path, position / out.rows, position % out.rows, *fault, sizeof(R) == 4 ? "f32" : "f64"));
   }
   return out;

@@ -32,10 +32,9 @@ Index find_target(const std::string& path, const Cells& first, const std::string
   const auto found = std::ranges::find(first, std::string_view(target));
   if (found == first.end()) {
     const Cells shown(first.begin(), first.begin() + std::min<Index>(columns, 20));
-    throw DataError(
-        fmt::format("{}: line 1 has no column named '{}', found: {}{}; a table without a header takes the "
-                    "target's 0-based index",
-                    path, target, fmt::join(shown, ", "), columns > 20 ? ", …" : ""));
+    throw DataError(fmt::format(
+        "{}: line 1 has no column named '{}', found: {}{}; a table without a header takes the target's 0-based index",
+        path, target, fmt::join(shown, ", "), columns > 20 ? ", …" : ""));
   }
   return found - first.begin();
 }

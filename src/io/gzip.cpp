@@ -62,8 +62,7 @@ class Inflater {
     }
     if (size > limit_) {
       throw DataError(
-          fmt::format("{}: the gzip stream expands to more than the allowed {} bytes; decompress it "
-                      "first",
+          fmt::format("{}: the gzip stream expands to more than the allowed {} bytes; decompress it first",
                       path_, limit_));
     }
   }

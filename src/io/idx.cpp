@@ -22,10 +22,9 @@ ElementType element_type(const std::string& path, std::uint8_t code) {
     case 0x0e:
       return ElementType::f8;
     default:
-      throw DataError(
-          fmt::format("{}: IDX element type {:02x} at byte 2, expected 08 (u1), 09 (i1), 0b (i2), 0c (i4), "
-                      "0d (f4) or 0e (f8)",
-                      path, code));
+      throw DataError(fmt::format(
+          "{}: IDX element type {:02x} at byte 2, expected 08 (u1), 09 (i1), 0b (i2), 0c (i4), 0d (f4) or 0e (f8)",
+          path, code));
   }
 }
 

@@ -35,10 +35,9 @@ Json parse_header(const std::string& path, const Bytes& content) {
   std::uint64_t length = 0;
   std::memcpy(&length, content.data(), length_size);
   if (length > content.size() - length_size) {
-    throw DataError(
-        fmt::format("{}: the first 8 bytes give a header of {} bytes, but {} follow: the file is truncated "
-                    "or no safetensors file",
-                    path, length, content.size() - length_size));
+    throw DataError(fmt::format(
+        "{}: the first 8 bytes give a header of {} bytes, but {} follow: the file is truncated or no safetensors file",
+        path, length, content.size() - length_size));
   }
   const auto begin = content.begin() + length_size;
   try {
@@ -89,8 +88,7 @@ Tensor parse_tensor(const std::string& path, const std::string& name, const Json
   const auto size = static_cast<Index>(data.size());
   if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > size) {
     throw DataError(fmt::format(
-        "{}: data_offsets [{}], expected [begin, end] with begin <= end <= {}, the bytes after the "
-        "header",
+        "{}: data_offsets [{}], expected [begin, end] with begin <= end <= {}, the bytes after the header",
         where, fmt::join(offsets, ", "), size));
   }
   const Index bytes = offsets[1] - offsets[0];
@@ -112,10 +110,9 @@ void require_tensors_fill_data(const std::string& path, std::vector<Tensor>& ten
   const std::uint8_t* end = data.data();
   for (const Tensor& tensor : tensors) {
     if (tensor.bytes.data() != end) {
-      throw DataError(
-          fmt::format("{}: tensor '{}' begins at data byte {}, expected {}: tensors must neither overlap nor "
-                      "leave a gap",
-                      path, tensor.name, tensor.bytes.data() - data.data(), end - data.data()));
+      throw DataError(fmt::format(
+          "{}: tensor '{}' begins at data byte {}, expected {}: tensors must neither overlap nor leave a gap",
+          path, tensor.name, tensor.bytes.data() - data.data(), end - data.data()));
     }
     end += tensor.bytes.size();
   }

@@ -187,6 +187,20 @@ TEST_P(Likelihoods, DivergenceOfAnUnchangedOutputIsExactlyZero) {
   });
 }
 
+TEST_P(Likelihoods, ATargetThatIsNoClassMakesTheLossNan) {
+  run([]<class R>(Backend<R>& backend) {
+    const HostMatrix<R> z = Random(8).matrix<R>(3, 2, -1.0, 1.0);
+    for (const double y : {3.0, -1.0, 1.5, 1e30, std::numeric_limits<double>::quiet_NaN()}) {
+      HostMatrix<R> labels(1, 2);
+      labels(0, 1) = static_cast<R>(y);
+      const DeviceMatrix<R> d_z(backend, z), d_y(backend, labels);
+      EXPECT_TRUE(std::isnan(loss(backend, Likelihood::categorical, z, labels))) << y;
+      backend.divergence(Likelihood::categorical, d_z, d_z, d_y);
+      EXPECT_TRUE(std::isnan(backend.read_scalars()[Slot::loss_change])) << y;
+    }
+  });
+}
+
 TEST_P(Likelihoods, MeansAreRightAlsoInPlace) {
   run([]<class R>(Backend<R>& backend) {
     for (const Likelihood likelihood : likelihoods)

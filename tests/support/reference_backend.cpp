@@ -123,13 +123,13 @@ class ReferenceBackend final : public ReferenceDevice<R> {
     require_shape("eigen", "A", a, w.size, w.size);
     gather_info(reference::eigen(a, w) ? 0 : -1);
   }
-  void spectral_solve(VectorIn w, R lambda, R cutoff, Vector c) override {
+  void spectral_solve(VectorIn w, R cutoff, Vector c) override {
     require_size("spectral_solve", "the size of c", c.size, w.size);
     if (w.size == 0) return;
     const R largest = *std::max_element(w.data, w.data + w.size);
     for (Index i = 0; i < w.size; ++i) {
       const bool keep = w.data[i] > cutoff * largest;
-      c.data[i] = keep ? static_cast<R>(Real(c.data[i]) / (Real(w.data[i]) + lambda)) : R(0);
+      c.data[i] = keep ? static_cast<R>(Real(c.data[i]) / Real(w.data[i])) : R(0);
       slot(Slot::rank) += keep;
     }
   }

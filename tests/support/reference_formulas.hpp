@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -92,7 +93,11 @@ inline Column means(Likelihood likelihood, const Column& z) {
 
 /// −log p(y | z) of one sample, without the constant of the Gaussian.
 inline Real loss(Likelihood likelihood, const Column& z, const Column& y) {
-  if (likelihood == Likelihood::categorical) return log_sum_exp(z) - z[static_cast<std::size_t>(y[0])];
+  if (likelihood == Likelihood::categorical) {
+    for (std::size_t k = 0; k < z.size(); ++k)
+      if (y[0] == static_cast<Real>(k)) return log_sum_exp(z) - z[k];
+    return std::numeric_limits<Real>::quiet_NaN();  // y is no class
+  }
   Real sum = 0;
   for (std::size_t j = 0; j < z.size(); ++j)
     sum +=

@@ -96,14 +96,26 @@ struct Categorical {
     return {max, std::log(sum)};
   }
 
+  /// The class that the target y stands for; −1 where it is none of 0 … C−1, so that no index is ever made of
+  /// what is not one.
   template <class R>
-  NATGRAD_HD static double loss(const R* z, Index outputs, Index label) {
+  NATGRAD_HD static Index class_of(R y, Index outputs) {
+    const Index label = y >= R(0) && y < static_cast<R>(outputs) ? static_cast<Index>(y) : -1;
+    return static_cast<R>(label) == y ? label : -1;
+  }
+
+  /// NaN where y is no class.
+  template <class R>
+  NATGRAD_HD static double loss(const R* z, Index outputs, R y) {
+    const Index label = class_of(y, outputs);
+    if (label < 0) return NAN;
     const LogSumExp lse = log_sum_exp(z, outputs);
     return (lse.max - z[label]) + lse.log_sum;
   }
 
+  /// The change of the loss is NaN where y is no class.
   template <class R>
-  NATGRAD_HD static Divergence divergence(const R* z, const R* z_new, Index outputs, Index label) {
+  NATGRAD_HD static Divergence divergence(const R* z, const R* z_new, Index outputs, R y) {
     const LogSumExp old_lse = log_sum_exp(z, outputs), new_lse = log_sum_exp(z_new, outputs);
     double mean = 0.0, largest = 0.0;  // of Σ p (e^Δz − 1), |Δz|
     for (Index k = 0; k < outputs; ++k) {
@@ -117,7 +129,8 @@ struct Categorical {
     for (Index k = 0; k < outputs; ++k)
       kl += kl_term(old_lse.probability(z[k]), new_lse.probability(z_new[k]),
                     (static_cast<double>(z_new[k]) - z[k]) - change);
-    return {kl, change - (static_cast<double>(z_new[label]) - z[label])};
+    const Index label = class_of(y, outputs);
+    return {kl, label < 0 ? NAN : change - (static_cast<double>(z_new[label]) - z[label])};
   }
 
   /// Class drawn by inverting the distribution function at `uniform` in (0, 1).
