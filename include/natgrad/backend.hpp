@@ -302,7 +302,10 @@ class Backend : public Device {
   virtual void permutation(RandomKey key, VectorView<Index> index) = 0;
 };
 
-/// The CPU: OpenBLAS, LAPACKE, OpenMP. `threads` = 0 takes every core the process may use.
+/// Cores that this process may use.
+int available_cores();
+
+/// The CPU: OpenBLAS, LAPACKE, OpenMP. `threads` = 0 takes all available cores.
 template <class R>
 std::unique_ptr<Backend<R>> make_cpu_backend(int threads = 0);
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sched.h>
 
 #include <algorithm>
 
@@ -15,12 +14,6 @@ namespace {
 
 void require(bool allowed, const std::string& message) {
   if (!allowed) throw UsageError(message);
-}
-
-/// Cores that this process may use.
-Index available_cores() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
 void check_network(const Options& options) {

@@ -14,15 +14,11 @@
 #include "shape_check.hpp"
 
 namespace natgrad {
-namespace {
 
-/// Cores that this process may use.
 int available_cores() {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
-
-}  // namespace
 
 template <class R>
 CpuBackend<R>::CpuBackend(int threads) : threads_(threads > 0 ? threads : available_cores()) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cpu/cpu_backend.hpp"
+#include "precision.hpp"
 #include "shape_check.hpp"
 
 namespace natgrad {
@@ -23,16 +24,6 @@ blasint to_blas(Index n) {
 blasint leading(Index stride) { return to_blas(std::max<Index>(1, stride)); }
 
 CBLAS_TRANSPOSE flag(Transpose t) { return t == Transpose::yes ? CblasTrans : CblasNoTrans; }
-
-// One name for both precisions.
-template <class R, class F32, class F64>
-constexpr auto pick(F32* f32, F64* f64) {
-  if constexpr (std::is_same_v<R, float>) {
-    return f32;
-  } else {
-    return f64;
-  }
-}
 
 template <class R>
 bool all_finite_lower(MatrixView<const R> a) {

@@ -4,7 +4,7 @@
 #include "adam.cuh"
 #include "axpy.cuh"
 #include "copy.cuh"
-#include "cuda/precision.hpp"
+#include "precision.hpp"
 #include "dot.cuh"
 #include "fill.cuh"
 #include "gather_columns.cuh"

@@ -1,6 +1,6 @@
 /// Matrix products, factorisations and solves of the CUDA backend, over cuBLAS and cuSOLVER.
 #include "cuda/cuda_backend.hpp"
-#include "cuda/precision.hpp"
+#include "precision.hpp"
 #include "damp.cuh"
 #include "factor_info.cuh"
 #include "fill.cuh"

@@ -1,7 +1,7 @@
 /// Class labels: which classes there are, and each sample's class index.
 #pragma once
 
-#include "dataset_targets.hpp"
+#include "data/targets.hpp"
 
 namespace natgrad {
 

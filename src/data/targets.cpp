@@ -1,12 +1,12 @@
-#include "dataset_targets.hpp"
+#include "data/targets.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "dataset_labels.hpp"
-#include "dataset_scaling.hpp"
+#include "data/labels.hpp"
+#include "data/scaling.hpp"
 #include "io/array.hpp"
 #include "io/number.hpp"
 

@@ -1,4 +1,4 @@
-#include "dataset_source.hpp"
+#include "data/source.hpp"
 
 #include <fmt/format.h>
 

@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "dataset_scaling.hpp"
-#include "dataset_source.hpp"
-#include "dataset_targets.hpp"
+#include "data/scaling.hpp"
+#include "data/source.hpp"
+#include "data/targets.hpp"
 #include "natgrad/model_file.hpp"
 
 namespace natgrad {

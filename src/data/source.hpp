@@ -1,7 +1,7 @@
 /// The samples of a file or a pair of files, before split, scaling and encoding.
 #pragma once
 
-#include "dataset_targets.hpp"
+#include "data/targets.hpp"
 
 namespace natgrad {
 

@@ -1,4 +1,4 @@
-#include "dataset_labels.hpp"
+#include "data/labels.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-#include "dataset_scaling.hpp"
+#include "data/scaling.hpp"
 
 #include <fmt/format.h>
 
