@@ -169,7 +169,10 @@ TrainingSummary Trainer<R>::run() {
     summary.backtracks += report.backtracks;
     if (!report.rejected && report.kl_budget > 0.0)
       summary.largest_kl_ratio = std::max(summary.largest_kl_ratio, report.kl_measured / report.kl_budget);
-    if (on_step) on_step(record);
+    if (on_step) {
+      const PhaseScope phase(net_.backend(), Phase::io);
+      on_step(record);
+    }
 
     rejected_in_a_row = report.rejected ? rejected_in_a_row + 1 : 0;
     stop = limit_reached(record, summary);
@@ -183,7 +186,7 @@ TrainingSummary Trainer<R>::run() {
 
 template <class R>
 StepRecord Trainer<R>::one_step(Index step, BatchStream<R>& batches) {
-  net_.backend().take_phase_seconds();
+  net_.backend().synchronize();
   const auto start = std::chrono::steady_clock::now();
   StepRecord record;
   record.step = step;
@@ -202,6 +205,7 @@ EvaluationRecord Trainer<R>::evaluate_now(Index step) {
   record.step = step;
   record.train = evaluate(net_, likelihood_, train_, target_scaling_);
   if (test_.samples > 0) record.test = evaluate(net_, likelihood_, test_, target_scaling_);
+  const PhaseScope phase(net_.backend(), Phase::io);
   if (on_evaluation) on_evaluation(record);
   return record;
 }

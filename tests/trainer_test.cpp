@@ -374,5 +374,21 @@ TEST_P(Training, OfARealNetReducesTheLossWithinTheBudgetAndRepeatsItself) {
   });
 }
 
+TEST_P(Training, EveryPhaseOfARunHasItsTime) {
+  run([]<class R>(Backend<R>& backend) {
+    const oracle::Problem problem =
+        random_problem<R>({{3, 4, 3}, {Activation::tanh}, Likelihood::categorical, 33}, 93);
+    OnDevice<R> device(backend, problem);
+    NaturalGradient<R> optimizer(device.net, problem.likelihood, {});
+    Trainer<R> trainer(device.net, problem.likelihood, optimizer, dataset_of<R>(problem), {}, {},
+                       {.steps = 2});
+    PhaseSeconds phases{};  // of the last step, and of the evaluation and the output before it
+    trainer.on_step = [&](const StepRecord& record) { phases = record.phases; };
+    trainer.run();
+    for (std::size_t i = 0; i < phases.size(); ++i)
+      EXPECT_GT(phases[i], 0.0) << to_string(static_cast<Phase>(i));
+  });
+}
+
 }  // namespace
 }  // namespace natgrad

@@ -55,10 +55,10 @@ std::string_view to_string(StopReason reason);
 
 /// One step as the loop saw it.
 struct StepRecord {
-  Index step = 0;        // from 1
-  double epoch = 0.0;    // samples seen / training samples
-  double seconds = 0.0;  // of this step
-  PhaseSeconds phases{};
+  Index step = 0;         // from 1
+  double epoch = 0.0;     // samples seen / training samples
+  double seconds = 0.0;   // of this step
+  PhaseSeconds phases{};  // since the last record: evaluation and io come from before the step
   StepReport report;
 };
 

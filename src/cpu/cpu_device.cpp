@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "cpu/cpu_backend.hpp"
+#include "operation_shapes.hpp"
 #include "random.hpp"
-#include "shape_check.hpp"
 
 namespace natgrad {
 
@@ -95,8 +95,7 @@ PhaseSeconds CpuBackend<R>::take_phase_seconds() {
 
 template <class R>
 void CpuBackend<R>::copy(MatrixView<const R> from, MatrixView<R> to) {
-  require_size("copy", "the number of rows", to.rows, from.rows);
-  require_size("copy", "the number of columns", to.cols, from.cols);
+  shapes::copy(from, to);
   parallel_for(threads_, from.cols, from.rows, [&](Index j) {
     std::copy_n(from.data + j * from.stride, from.rows, to.data + j * to.stride);
   });
@@ -109,7 +108,7 @@ void CpuBackend<R>::fill(MatrixView<R> x, R value) {
 
 template <class R>
 void CpuBackend<R>::axpy(R alpha, VectorView<const R> x, VectorView<R> y) {
-  require_size("axpy", "the size of y", y.size, x.size);
+  shapes::same_size("axpy", x, y);
   for (Index i = 0; i < x.size; ++i) y.data[i] += alpha * x.data[i];
 }
 
@@ -125,7 +124,7 @@ void CpuBackend<R>::scale(R alpha, VectorView<R> x) {
 
 template <class R>
 void CpuBackend<R>::dot(VectorView<const R> x, VectorView<const R> y, Slot slot) {
-  require_size("dot", "the size of y", y.size, x.size);
+  shapes::same_size("dot", x, y);
   scalar(slot) = parallel_sum(threads_, x.size, 1, partial_,
                               [&](Index i) { return static_cast<double>(x.data[i]) * y.data[i]; });
 }
@@ -141,7 +140,7 @@ void CpuBackend<R>::step_size(double kl_budget, double max_beta) {
 template <class R>
 void CpuBackend<R>::adam(const typename Backend<R>::AdamRates& rates, VectorView<const R> g, VectorView<R> m,
                          VectorView<R> v, VectorView<R> theta) {
-  for (auto size : {m.size, v.size, theta.size}) require_size("adam", "the size of a vector", size, g.size);
+  shapes::adam(g, m, v, theta);
   const R beta1 = static_cast<R>(rates.beta1), beta2 = static_cast<R>(rates.beta2);
   const R rate = static_cast<R>(rates.rate), epsilon = static_cast<R>(rates.epsilon);
   const R correction1 = static_cast<R>(rates.correction1), correction2 = static_cast<R>(rates.correction2);
@@ -155,8 +154,7 @@ void CpuBackend<R>::adam(const typename Backend<R>::AdamRates& rates, VectorView
 template <class R>
 void CpuBackend<R>::gather_columns(MatrixView<const R> from, VectorView<const Index> index,
                                    MatrixView<R> to) {
-  require_size("gather_columns", "the number of rows", to.rows, from.rows);
-  require_size("gather_columns", "the number of columns", to.cols, index.size);
+  shapes::gather_columns(from, index, to);
   parallel_for(threads_, to.cols, to.rows, [&](Index k) {
     std::copy_n(from.data + index.data[k] * from.stride, from.rows, to.data + k * to.stride);
   });

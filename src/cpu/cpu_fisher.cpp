@@ -4,8 +4,8 @@
 
 #include "cpu/cpu_backend.hpp"
 #include "natgrad/device/likelihood.hpp"
+#include "operation_shapes.hpp"
 #include "random.hpp"
-#include "shape_check.hpp"
 
 namespace natgrad {
 namespace {
@@ -64,10 +64,8 @@ void drawn_signal(Likelihood likelihood, const R* z, Index outputs, R scale, Ran
 template <class R>
 void CpuBackend<R>::signals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z,
                             MatrixView<const R> y, MatrixView<R> d) {
-  const Index outputs = z.rows, samples = z.cols, r = spec.rows_per_sample(likelihood, outputs);
-  require_size("signals", "the number of rows of D", d.rows, outputs);
-  require_size("signals", "the number of columns of D", d.cols, samples * r);
-  if (spec.kind == ScoreKind::empirical) require_targets("signals", likelihood, z, y);
+  const Index r = shapes::signals(spec, likelihood, z, y, d);
+  const Index outputs = z.rows, samples = z.cols;
   const R scale = R(1) / std::sqrt(static_cast<R>(samples));
   parallel_for(threads_, samples, outputs * r * 16, [&](Index n) {
     const R* zn = column(z, n);
@@ -85,9 +83,8 @@ void CpuBackend<R>::signals(const ScoreSpec& spec, Likelihood likelihood, Matrix
 
 template <class R>
 void CpuBackend<R>::khatri_rao(MatrixView<const R> a, MatrixView<const R> d, MatrixView<R> s) {
-  const Index n = a.rows, m = d.rows, r = rows_per_sample("khatri_rao", d.cols, a.cols);
-  require_size("khatri_rao", "the number of rows of S", s.rows, m * (n + 1));
-  require_size("khatri_rao", "the number of columns of S", s.cols, d.cols);
+  const Index r = shapes::khatri_rao(a, d, s);
+  const Index n = a.rows, m = d.rows;
   parallel_for(threads_, d.cols, m * n, [&](Index c) {
     const R *ac = column(a, c / r), *dc = column(d, c);
     R* sc = column(s, c);
@@ -99,9 +96,8 @@ void CpuBackend<R>::khatri_rao(MatrixView<const R> a, MatrixView<const R> d, Mat
 
 template <class R>
 void CpuBackend<R>::unit_blocks(MatrixView<const R> a, MatrixView<const R> d, BatchView<R> f) {
-  const Index n = a.rows, m = d.rows, r = rows_per_sample("unit_blocks", d.cols, a.cols);
-  require_size("unit_blocks", "the order of the matrices", f.n, n + 1);
-  require_size("unit_blocks", "the number of matrices", f.count, m);
+  const Index r = shapes::unit_blocks(a, d, f);
+  const Index n = a.rows, m = d.rows;
   constexpr Index chunk = 256;  // samples whose weighted inputs stay in cache
   const Index per_unit = (n + 1) * chunk;
   workspace_.resize(static_cast<std::size_t>(m * per_unit));
@@ -128,9 +124,7 @@ void CpuBackend<R>::unit_blocks(MatrixView<const R> a, MatrixView<const R> d, Ba
 
 template <class R>
 void CpuBackend<R>::column_dots(MatrixView<const R> d, MatrixView<const R> t, R beta, VectorView<R> w) {
-  const Index r = rows_per_sample("column_dots", d.cols, t.cols);
-  require_size("column_dots", "the number of rows of T", t.rows, d.rows);
-  require_size("column_dots", "the size of w", w.size, d.cols);
+  const Index r = shapes::column_dots(d, t, w);
   parallel_for(threads_, d.cols, d.rows, [&](Index c) {
     const R *dc = column(d, c), *tc = column(t, c / r);
     R sum = R(0);
@@ -141,9 +135,7 @@ void CpuBackend<R>::column_dots(MatrixView<const R> d, MatrixView<const R> t, R 
 
 template <class R>
 void CpuBackend<R>::weighted_signals(MatrixView<const R> d, VectorView<const R> w, MatrixView<R> e) {
-  const Index r = rows_per_sample("weighted_signals", d.cols, e.cols);
-  require_size("weighted_signals", "the number of rows of E", e.rows, d.rows);
-  require_size("weighted_signals", "the number of weights", w.size, d.cols);
+  const Index r = shapes::weighted_signals(d, w, e);
   parallel_for(threads_, e.cols, r * e.rows, [&](Index n) {
     R* en = column(e, n);
     std::fill_n(en, e.rows, R(0));
@@ -156,10 +148,7 @@ void CpuBackend<R>::weighted_signals(MatrixView<const R> d, VectorView<const R> 
 
 template <class R>
 void CpuBackend<R>::squared_signals(MatrixView<const R> d, MatrixView<const R> t, MatrixView<R> e) {
-  const Index r = rows_per_sample("squared_signals", d.cols, t.cols);
-  require_size("squared_signals", "the number of rows of T", t.rows, d.rows);
-  require_size("squared_signals", "the number of rows of E", e.rows, d.rows);
-  require_size("squared_signals", "the number of columns of E", e.cols, t.cols);
+  const Index r = shapes::squared_signals(d, t, e);
   parallel_for(threads_, e.cols, r * e.rows, [&](Index n) {
     for (Index j = 0; j < e.rows; ++j) {
       R sum = R(0);
@@ -171,7 +160,7 @@ void CpuBackend<R>::squared_signals(MatrixView<const R> d, MatrixView<const R> t
 
 template <class R>
 void CpuBackend<R>::row_sums(MatrixView<const R> e, VectorView<R> b) {
-  require_size("row_sums", "the size of b", b.size, e.rows);
+  shapes::row_sums(e, b);
   std::fill_n(b.data, b.size, R(0));
   for (Index n = 0; n < e.cols; ++n)
     for (Index j = 0; j < e.rows; ++j) b.data[j] += column(e, n)[j];

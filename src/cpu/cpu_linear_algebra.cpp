@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "cpu/cpu_backend.hpp"
+#include "operation_shapes.hpp"
 #include "precision.hpp"
-#include "shape_check.hpp"
 
 namespace natgrad {
 namespace {
@@ -59,10 +59,7 @@ void solve_one(MatrixView<const R> l, MatrixView<R> b) {
 template <class R>
 void CpuBackend<R>::gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b,
                          R beta, MatrixView<R> c) {
-  const Index k = ta == Transpose::yes ? a.rows : a.cols;
-  require_size("gemm", "the number of rows of C", c.rows, ta == Transpose::yes ? a.cols : a.rows);
-  require_size("gemm", "the number of columns of C", c.cols, tb == Transpose::yes ? b.rows : b.cols);
-  require_size("gemm", "the inner dimension of B", tb == Transpose::yes ? b.cols : b.rows, k);
+  const Index k = shapes::gemm(ta, tb, a, b, c);
   if (c.size() == 0) return;
   if (beta == R(0)) fill(c, R(0));  // BLAS may multiply what it finds by β
   if (k == 0 && beta != R(0))
@@ -80,8 +77,7 @@ void CpuBackend<R>::gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R
 
 template <class R>
 void CpuBackend<R>::syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) {
-  require_size("syrk", "the number of rows of C", c.rows, a.rows);
-  require_size("syrk", "the number of columns of C", c.cols, a.rows);
+  shapes::syrk(a, c);
   if (beta == R(0))
     for (Index j = 0; j < c.cols; ++j) std::fill_n(c.data + j + j * c.stride, c.rows - j, R(0));
   pick<R>(cblas_ssyrk, cblas_dsyrk)(CblasColMajor, CblasLower, CblasNoTrans, to_blas(a.rows), to_blas(a.cols),
@@ -90,9 +86,7 @@ void CpuBackend<R>::syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c
 
 template <class R>
 void CpuBackend<R>::symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) {
-  require_size("symv", "the number of columns of A", a.cols, a.rows);
-  require_size("symv", "the size of x", x.size, a.rows);
-  require_size("symv", "the size of y", y.size, a.rows);
+  shapes::symv(a, x, y);
   fill({y.data, y.size, 1}, R(0));
   pick<R>(cblas_ssymv, cblas_dsymv)(CblasColMajor, CblasLower, to_blas(a.rows), R(1), a.data,
                                     leading(a.stride), x.data, 1, R(0), y.data, 1);
@@ -100,8 +94,7 @@ void CpuBackend<R>::symv(MatrixView<const R> a, VectorView<const R> x, VectorVie
 
 template <class R>
 void CpuBackend<R>::damp(BatchView<const R> f, R lambda, BatchView<R> out) {
-  require_size("damp", "the order of the matrices", out.n, f.n);
-  require_size("damp", "the number of matrices", out.count, f.count);
+  shapes::damp(f, out);
   const Index n = f.n;
   parallel_for(threads_, n * f.count, n / 2, [&](Index column) {
     const Index j = column % n;
@@ -129,8 +122,7 @@ void CpuBackend<R>::cholesky(BatchView<R> a) {
 
 template <class R>
 void CpuBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
-  require_size("cholesky_solve", "the number of rows of B", b.rows, l.n);
-  if (l.count != 1) require_size("cholesky_solve", "the number of columns of B", b.cols, l.count);
+  shapes::cholesky_solve(l, b);
   if (b.size() == 0) return;
   if (l.count == 1) {
     solve_one(l[0], b);
@@ -141,8 +133,7 @@ void CpuBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
 
 template <class R>
 void CpuBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
-  require_size("eigen", "the number of columns of A", a.cols, a.rows);
-  require_size("eigen", "the number of eigenvalues", w.size, a.rows);
+  shapes::eigen(a, w);
   if (a.rows == 0) return;
   if (!all_finite_lower<R>(a)) {  // the library may loop for ever over these
     return record_failure(-1);
@@ -153,7 +144,7 @@ void CpuBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
 
 template <class R>
 void CpuBackend<R>::spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) {
-  require_size("spectral_solve", "the size of c", c.size, w.size);
+  shapes::same_size("spectral_solve", w, c);
   const R largest = w.size > 0 ? *std::max_element(w.data, w.data + w.size) : R(0);
   Index rank = 0;
   for (Index i = 0; i < w.size; ++i) {

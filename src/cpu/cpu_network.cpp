@@ -4,8 +4,8 @@
 #include "cpu/cpu_backend.hpp"
 #include "natgrad/device/activation.hpp"
 #include "natgrad/device/likelihood.hpp"
+#include "operation_shapes.hpp"
 #include "random.hpp"
-#include "shape_check.hpp"
 
 namespace natgrad {
 namespace {
@@ -58,9 +58,7 @@ void sample_means(Likelihood likelihood, const R* z, R* means, Index outputs) {
 
 template <class R>
 void CpuBackend<R>::activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) {
-  require_size("activate", "the size of the bias", bias.size, z.rows);
-  require_size("activate", "the number of rows of A", a.rows, z.rows);
-  require_size("activate", "the number of columns of A", a.cols, z.cols);
+  shapes::activate(bias, z, a);
   const bool keep_slopes = a.data != z.data;
   with_activation(phi, [&]<Activation f>() {
     parallel_for(threads_, z.cols, z.rows * function_cost, [&](Index n) {
@@ -80,8 +78,7 @@ void CpuBackend<R>::activate(Activation phi, VectorView<const R> bias, MatrixVie
 
 template <class R>
 void CpuBackend<R>::multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) {
-  require_size("multiply_slopes", "the number of rows of D", d.rows, slopes.rows);
-  const Index r = rows_per_sample("multiply_slopes", d.cols, slopes.cols);
+  const Index r = shapes::multiply_slopes(slopes, d);
   parallel_for(threads_, d.cols, d.rows, [&](Index c) {
     const R* slope = column(slopes, c / r);
     R* dc = column(d, c);
@@ -101,9 +98,7 @@ void CpuBackend<R>::loss(Likelihood likelihood, MatrixView<const R> z, MatrixVie
 template <class R>
 void CpuBackend<R>::divergence(Likelihood likelihood, MatrixView<const R> z_old, MatrixView<const R> z_new,
                                MatrixView<const R> y) {
-  require_targets("divergence", likelihood, z_old, y);
-  require_size("divergence", "the number of rows of the new z", z_new.rows, z_old.rows);
-  require_size("divergence", "the number of columns of the new z", z_new.cols, z_old.cols);
+  shapes::divergence(likelihood, z_old, z_new, y);
   const Index work = z_old.rows * function_cost * 4;
   const double samples = static_cast<double>(std::max<Index>(1, z_old.cols));
   std::vector<double> loss_change(static_cast<std::size_t>(z_old.cols));
@@ -124,8 +119,7 @@ void CpuBackend<R>::divergence(Likelihood likelihood, MatrixView<const R> z_old,
 
 template <class R>
 void CpuBackend<R>::means(Likelihood likelihood, MatrixView<const R> z, MatrixView<R> means) {
-  require_size("means", "the number of rows of the means", means.rows, z.rows);
-  require_size("means", "the number of columns of the means", means.cols, z.cols);
+  shapes::means(z, means);
   parallel_for(threads_, z.cols, z.rows * function_cost,
                [&](Index n) { sample_means(likelihood, column(z, n), column(means, n), z.rows); });
 }
@@ -142,9 +136,7 @@ void CpuBackend<R>::count_correct(MatrixView<const R> z, MatrixView<const R> y) 
 template <class R>
 void CpuBackend<R>::squared_error(MatrixView<const R> means, MatrixView<const R> y,
                                   VectorView<const R> weight) {
-  require_size("squared_error", "the number of rows of y", y.rows, means.rows);
-  require_size("squared_error", "the number of columns of y", y.cols, means.cols);
-  require_size("squared_error", "the number of weights", weight.size, means.rows);
+  shapes::squared_error(means, y, weight);
   scalar(Slot::squared_error) = parallel_sum(threads_, means.cols, means.rows, partial_, [&](Index n) {
     const R *mean = column(means, n), *target = column(y, n);
     double sum = 0.0;

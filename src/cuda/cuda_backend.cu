@@ -4,12 +4,12 @@
 #include "adam.cuh"
 #include "axpy.cuh"
 #include "copy.cuh"
-#include "precision.hpp"
 #include "dot.cuh"
 #include "fill.cuh"
 #include "gather_columns.cuh"
+#include "operation_shapes.hpp"
+#include "precision.hpp"
 #include "scale.cuh"
-#include "shape_check.hpp"
 #include "step_size.cuh"
 
 namespace natgrad {
@@ -45,8 +45,7 @@ PhaseSeconds CudaBackend<R>::take_phase_seconds() {
 
 template <class R>
 void CudaBackend<R>::copy(MatrixView<const R> from, MatrixView<R> to) {
-  require_size("copy", "the number of rows", to.rows, from.rows);
-  require_size("copy", "the number of columns", to.cols, from.cols);
+  shapes::copy(from, to);
   if (from.size() == 0) return;
   const bool contiguous = from.cols == 1 || (from.stride == from.rows && to.stride == to.rows);
   if (!contiguous) return kernels::copy(from, to, device_.stream());
@@ -62,7 +61,7 @@ void CudaBackend<R>::fill(MatrixView<R> x, R value) {
 
 template <class R>
 void CudaBackend<R>::axpy(R alpha, VectorView<const R> x, VectorView<R> y) {
-  require_size("axpy", "the size of y", y.size, x.size);
+  shapes::same_size("axpy", x, y);
   if (x.size == 0) return;
   check(pick<R>(cublasSaxpy_64, cublasDaxpy_64)(device_.blas(), x.size, &alpha, x.data, 1, y.data, 1),
         "cublas axpy");
@@ -70,7 +69,7 @@ void CudaBackend<R>::axpy(R alpha, VectorView<const R> x, VectorView<R> y) {
 
 template <class R>
 void CudaBackend<R>::axpy(R alpha, Slot s, VectorView<const R> x, VectorView<R> y) {
-  require_size("axpy", "the size of y", y.size, x.size);
+  shapes::same_size("axpy", x, y);
   kernels::axpy(alpha, device_.scalar(s), x, y, device_.stream());
 }
 
@@ -81,7 +80,7 @@ void CudaBackend<R>::scale(R alpha, VectorView<R> x) {
 
 template <class R>
 void CudaBackend<R>::dot(VectorView<const R> x, VectorView<const R> y, Slot slot) {
-  require_size("dot", "the size of y", y.size, x.size);
+  shapes::same_size("dot", x, y);
   kernels::dot(x, y, device_.scalar(slot), device_.reduction());
 }
 
@@ -94,9 +93,7 @@ void CudaBackend<R>::step_size(double kl_budget, double max_beta) {
 template <class R>
 void CudaBackend<R>::adam(const typename Backend<R>::AdamRates& rates, VectorView<const R> g, VectorView<R> m,
                           VectorView<R> v, VectorView<R> theta) {
-  require_size("adam", "the size of m", m.size, g.size);
-  require_size("adam", "the size of v", v.size, g.size);
-  require_size("adam", "the size of theta", theta.size, g.size);
+  shapes::adam(g, m, v, theta);
   const kernels::AdamRates<R> k = {static_cast<R>(rates.rate),        static_cast<R>(rates.beta1),
                                    static_cast<R>(rates.beta2),       static_cast<R>(rates.epsilon),
                                    static_cast<R>(rates.correction1), static_cast<R>(rates.correction2)};
@@ -106,8 +103,7 @@ void CudaBackend<R>::adam(const typename Backend<R>::AdamRates& rates, VectorVie
 template <class R>
 void CudaBackend<R>::gather_columns(MatrixView<const R> from, VectorView<const Index> index,
                                     MatrixView<R> to) {
-  require_size("gather_columns", "the number of rows", to.rows, from.rows);
-  require_size("gather_columns", "the number of columns", to.cols, index.size);
+  shapes::gather_columns(from, index, to);
   kernels::gather_columns(from, index, to, device_.stream());
 }
 

@@ -1,12 +1,12 @@
 /// Matrix products, factorisations and solves of the CUDA backend, over cuBLAS and cuSOLVER.
 #include "cuda/cuda_backend.hpp"
-#include "precision.hpp"
 #include "damp.cuh"
 #include "factor_info.cuh"
 #include "fill.cuh"
+#include "operation_shapes.hpp"
 #include "pointers.cuh"
+#include "precision.hpp"
 #include "scale.cuh"
-#include "shape_check.hpp"
 #include "spectral_solve.cuh"
 #include "zero_unless_finite.cuh"
 
@@ -27,10 +27,7 @@ void scale_or_clear(R beta, MatrixView<R> c, kernels::Part part, cudaStream_t st
 template <class R>
 void CudaBackend<R>::gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b,
                           R beta, MatrixView<R> c) {
-  const Index k = ta == Transpose::yes ? a.rows : a.cols;
-  require_size("gemm", "the number of rows of C", c.rows, ta == Transpose::yes ? a.cols : a.rows);
-  require_size("gemm", "the number of columns of C", c.cols, tb == Transpose::yes ? b.rows : b.cols);
-  require_size("gemm", "the inner dimension of B", tb == Transpose::yes ? b.cols : b.rows, k);
+  const Index k = shapes::gemm(ta, tb, a, b, c);
   if (c.size() == 0) return;
   if (k == 0) return scale_or_clear(beta, c, kernels::Part::all, device_.stream());
   if (c.cols == 1 && tb == Transpose::no) {
@@ -46,8 +43,7 @@ void CudaBackend<R>::gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const 
 
 template <class R>
 void CudaBackend<R>::syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) {
-  require_size("syrk", "the number of rows of C", c.rows, a.rows);
-  require_size("syrk", "the number of columns of C", c.cols, a.rows);
+  shapes::syrk(a, c);
   if (c.size() == 0) return;
   if (a.cols == 0) return scale_or_clear(beta, c, kernels::Part::lower, device_.stream());
   check(pick<R>(cublasSsyrk_64, cublasDsyrk_64)(device_.blas(), CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, a.rows,
@@ -57,9 +53,7 @@ void CudaBackend<R>::syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> 
 
 template <class R>
 void CudaBackend<R>::symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) {
-  require_size("symv", "the number of columns of A", a.cols, a.rows);
-  require_size("symv", "the size of x", x.size, a.rows);
-  require_size("symv", "the size of y", y.size, a.rows);
+  shapes::symv(a, x, y);
   if (a.rows == 0) return;
   const char* call = "cublas symv";
   const R one = R(1), zero = R(0);
@@ -71,8 +65,7 @@ void CudaBackend<R>::symv(MatrixView<const R> a, VectorView<const R> x, VectorVi
 
 template <class R>
 void CudaBackend<R>::damp(BatchView<const R> f, R lambda, BatchView<R> out) {
-  require_size("damp", "the order of the matrices", out.n, f.n);
-  require_size("damp", "the number of matrices", out.count, f.count);
+  shapes::damp(f, out);
   kernels::damp(f, lambda, out, device_.scalar(Slot::largest_diagonal), device_.reduction());
 }
 
@@ -104,8 +97,7 @@ void CudaBackend<R>::cholesky(BatchView<R> a) {
 
 template <class R>
 void CudaBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
-  require_size("cholesky_solve", "the number of rows of B", b.rows, l.n);
-  if (l.count != 1) require_size("cholesky_solve", "the number of columns of B", b.cols, l.count);
+  shapes::cholesky_solve(l, b);
   if (b.size() == 0) return;
   const char* call = "cusolver potrs";
   const int n = to_int(l.n, call, "the order"), cols = to_int(b.cols, call, "the number of columns");
@@ -128,8 +120,7 @@ void CudaBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
 
 template <class R>
 void CudaBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
-  require_size("eigen", "the number of columns of A", a.cols, a.rows);
-  require_size("eigen", "the number of eigenvalues", w.size, a.rows);
+  shapes::eigen(a, w);
   if (a.rows == 0) return;
   const char* call = "cusolver syevd";
   const int n = to_int(a.rows, call, "the order"), stride = to_int(a.stride, call, "the stride");
@@ -149,7 +140,7 @@ void CudaBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
 
 template <class R>
 void CudaBackend<R>::spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) {
-  require_size("spectral_solve", "the size of c", c.size, w.size);
+  shapes::same_size("spectral_solve", w, c);
   kernels::spectral_solve(w, cutoff, c, device_.scratch(), device_.scalar(Slot::rank), device_.reduction());
 }
 

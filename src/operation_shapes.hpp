@@ -1,0 +1,174 @@
+/// What shapes the operands of each operation of Backend must have; one function per operation, for all
+/// backends. Each throws ShapeError naming the operation, what is wrong, the size found and the size wanted.
+#pragma once
+
+#include "natgrad/backend.hpp"
+#include "shape_check.hpp"
+
+namespace natgrad::shapes {
+
+/// b has the shape rows × cols.
+template <class B>
+void require_shape(const char* operation, const char* rows_of, const char* columns_of, const B& b, Index rows,
+                   Index cols) {
+  require_size(operation, rows_of, b.rows, rows);
+  require_size(operation, columns_of, b.cols, cols);
+}
+
+template <class A, class B>
+void copy(const A& from, const B& to) {
+  require_shape("copy", "the number of rows", "the number of columns", to, from.rows, from.cols);
+}
+
+template <class X, class Y>
+void same_size(const char* operation, const X& x, const Y& y) {
+  require_size(operation, "the size of a vector", y.size, x.size);
+}
+
+/// Returns the inner dimension.
+template <class A, class B, class C>
+Index gemm(Transpose ta, Transpose tb, const A& a, const B& b, const C& c) {
+  const bool at = ta == Transpose::yes, bt = tb == Transpose::yes;
+  const Index k = at ? a.rows : a.cols;
+  require_shape("gemm", "the number of rows of C", "the number of columns of C", c, at ? a.cols : a.rows,
+                bt ? b.rows : b.cols);
+  require_size("gemm", "the inner dimension of B", bt ? b.cols : b.rows, k);
+  return k;
+}
+
+template <class A, class C>
+void syrk(const A& a, const C& c) {
+  require_shape("syrk", "the number of rows of C", "the number of columns of C", c, a.rows, a.rows);
+}
+
+template <class A, class X, class Y>
+void symv(const A& a, const X& x, const Y& y) {
+  require_size("symv", "the number of columns of A", a.cols, a.rows);
+  require_size("symv", "the size of x", x.size, a.rows);
+  require_size("symv", "the size of y", y.size, a.rows);
+}
+
+template <class F, class O>
+void damp(const F& f, const O& out) {
+  require_size("damp", "the order of the matrices", out.n, f.n);
+  require_size("damp", "the number of matrices", out.count, f.count);
+}
+
+template <class L, class B>
+void cholesky_solve(const L& l, const B& b) {
+  require_size("cholesky_solve", "the number of rows of B", b.rows, l.n);
+  if (l.count != 1) require_size("cholesky_solve", "the number of columns of B", b.cols, l.count);
+}
+
+template <class A, class W>
+void eigen(const A& a, const W& w) {
+  require_size("eigen", "the number of columns of A", a.cols, a.rows);
+  require_size("eigen", "the number of eigenvalues", w.size, a.rows);
+}
+
+template <class B, class Z, class A>
+void activate(const B& bias, const Z& z, const A& a) {
+  require_size("activate", "the size of the bias", bias.size, z.rows);
+  require_shape("activate", "the number of rows of A", "the number of columns of A", a, z.rows, z.cols);
+}
+
+/// Returns r.
+template <class S, class D>
+Index multiply_slopes(const S& slopes, const D& d) {
+  require_size("multiply_slopes", "the number of rows of D", d.rows, slopes.rows);
+  return rows_per_sample("multiply_slopes", d.cols, slopes.cols);
+}
+
+template <class Z, class N, class Y>
+void divergence(Likelihood likelihood, const Z& z_old, const N& z_new, const Y& y) {
+  require_targets("divergence", likelihood, z_old, y);
+  require_shape("divergence", "the number of rows of the new z", "the number of columns of the new z", z_new,
+                z_old.rows, z_old.cols);
+}
+
+template <class Z, class M>
+void means(const Z& z, const M& means) {
+  require_shape("means", "the number of rows of the means", "the number of columns of the means", means,
+                z.rows, z.cols);
+}
+
+template <class M, class Y, class W>
+void squared_error(const M& means, const Y& y, const W& weight) {
+  require_shape("squared_error", "the number of rows of y", "the number of columns of y", y, means.rows,
+                means.cols);
+  require_size("squared_error", "the number of weights", weight.size, means.rows);
+}
+
+/// Returns r.
+template <class Z, class Y, class D>
+Index signals(const ScoreSpec& spec, Likelihood likelihood, const Z& z, const Y& y, const D& d) {
+  const Index r = spec.rows_per_sample(likelihood, z.rows);
+  require_shape("signals", "the number of rows of D", "the number of columns of D", d, z.rows, z.cols * r);
+  if (spec.kind == ScoreKind::empirical) require_targets("signals", likelihood, z, y);
+  return r;
+}
+
+/// Returns r.
+template <class A, class D, class S>
+Index khatri_rao(const A& a, const D& d, const S& s) {
+  const Index r = rows_per_sample("khatri_rao", d.cols, a.cols);
+  require_shape("khatri_rao", "the number of rows of S", "the number of columns of S", s,
+                d.rows * (a.rows + 1), d.cols);
+  return r;
+}
+
+/// Returns r.
+template <class A, class D, class F>
+Index unit_blocks(const A& a, const D& d, const F& f) {
+  const Index r = rows_per_sample("unit_blocks", d.cols, a.cols);
+  require_size("unit_blocks", "the order of the matrices", f.n, a.rows + 1);
+  require_size("unit_blocks", "the number of matrices", f.count, d.rows);
+  return r;
+}
+
+/// Returns r.
+template <class D, class T, class W>
+Index column_dots(const D& d, const T& t, const W& w) {
+  const Index r = rows_per_sample("column_dots", d.cols, t.cols);
+  require_size("column_dots", "the number of rows of T", t.rows, d.rows);
+  require_size("column_dots", "the size of w", w.size, d.cols);
+  return r;
+}
+
+/// Returns r.
+template <class D, class W, class E>
+Index weighted_signals(const D& d, const W& w, const E& e) {
+  const Index r = rows_per_sample("weighted_signals", d.cols, e.cols);
+  require_size("weighted_signals", "the number of rows of E", e.rows, d.rows);
+  require_size("weighted_signals", "the number of weights", w.size, d.cols);
+  return r;
+}
+
+/// Returns r.
+template <class D, class T, class E>
+Index squared_signals(const D& d, const T& t, const E& e) {
+  const Index r = rows_per_sample("squared_signals", d.cols, t.cols);
+  require_size("squared_signals", "the number of rows of T", t.rows, d.rows);
+  require_shape("squared_signals", "the number of rows of E", "the number of columns of E", e, d.rows,
+                t.cols);
+  return r;
+}
+
+template <class E, class B>
+void row_sums(const E& e, const B& b) {
+  require_size("row_sums", "the size of b", b.size, e.rows);
+}
+
+template <class G, class M, class V, class T>
+void adam(const G& g, const M& m, const V& v, const T& theta) {
+  require_size("adam", "the size of m", m.size, g.size);
+  require_size("adam", "the size of v", v.size, g.size);
+  require_size("adam", "the size of theta", theta.size, g.size);
+}
+
+template <class F, class I, class T>
+void gather_columns(const F& from, const I& index, const T& to) {
+  require_shape("gather_columns", "the number of rows", "the number of columns", to, from.rows, index.size);
+}
+
+}  // namespace natgrad::shapes
