@@ -73,14 +73,8 @@ NaturalGradient<R>::NaturalGradient(Network<R>& net, Likelihood likelihood,
 
 template <class R>
 StepReport NaturalGradient<R>::step(const Batch<R>& batch) {
-  Rows<R> rows = pass_.run(batch);  // g = ∇loss, and the empirical score rows
-  if (options_.kind != ScoreKind::empirical) {
-    const PhaseScope phase(backend_, Phase::scores);
-    const ScoreSpec spec{options_.kind, options_.draws, {options_.seed, Stream::scores, steps_}};
-    rows = score_rows(net_, pass_.activations(), spec, likelihood_, batch.y, signals_);
-  }
-  ++steps_;
-  fisher_->update(rows);  // F = SᵀS
+  const Rows<R> rows = curvature_rows(pass_.run(batch), batch);  // g = ∇loss, and S
+  fisher_->update(rows);                                         // F = SᵀS
   backend_.copy(parameters(), start_parameters());
 
   StepReport report;
@@ -92,22 +86,53 @@ StepReport NaturalGradient<R>::step(const Batch<R>& batch) {
     restore();
     throw;
   }
-  bool usable = solved(s);
-  while (!usable) {
+  const bool accepted = climb_until_solved(rung, s, batch, report) && backtrack(s, batch, report);
+  if (!accepted) restore();
+  complete(report, s, rung, accepted);
+  adapt_damping(report);
+  return report;
+}
+
+// The empirical rows that gave the gradient serve as they are; other kinds need a backward pass of their own.
+template <class R>
+Rows<R> NaturalGradient<R>::curvature_rows(const Rows<R>& empirical_rows, const Batch<R>& batch) {
+  const ScoreSpec spec{options_.kind, options_.draws, {options_.seed, Stream::scores, steps_++}};
+  if (options_.kind == ScoreKind::empirical) return empirical_rows;
+  const PhaseScope phase(backend_, Phase::scores);
+  return score_rows(net_, pass_.activations(), spec, likelihood_, batch.y, signals_);
+}
+
+// From rung to rung until a direction is usable; false where none is.
+template <class R>
+bool NaturalGradient<R>::climb_until_solved(SolveLadder& rung, Scalars& s, const Batch<R>& batch,
+                                            StepReport& report) {
+  while (!solved(s)) {
     if (report.note.empty()) report.note = describe_failure(s, rung);
-    if (!rung.climb()) break;
+    if (!rung.climb()) {
+      report.note += "; no rung of the ladder holds: step rejected";
+      return false;
+    }
     s = solve_and_try(rung, batch);
-    usable = solved(s);
   }
-  bool accepted = usable && acceptable(s);
-  while (usable && !accepted && report.backtracks + 1 < max_tries) {
+  if (!report.note.empty()) report.note += "; retried with " + std::string(to_string(rung.method())) + ": ok";
+  return true;
+}
+
+// Smaller and smaller β until a try is acceptable; false where the last one is not.
+template <class R>
+bool NaturalGradient<R>::backtrack(Scalars& s, const Batch<R>& batch, StepReport& report) {
+  while (!acceptable(s)) {
+    if (report.backtracks + 1 == max_tries) return false;
     backend_.set_scalar(Slot::beta, s[Slot::beta] * cut(s));
     s = try_step(batch);
     ++report.backtracks;
-    accepted = acceptable(s);
   }
-  if (!accepted) restore();
+  return true;
+}
 
+template <class R>
+void NaturalGradient<R>::complete(StepReport& report, const Scalars& s, const SolveLadder& rung,
+                                  bool accepted) const {
   const double beta = s[Slot::beta];
   report.rejected = !accepted;
   report.new_loss = accepted ? report.loss + loss_change(s) : report.loss;
@@ -122,11 +147,6 @@ StepReport NaturalGradient<R>::step(const Batch<R>& batch) {
   report.solver_retries = rung.retries();
   report.grad_norm = std::sqrt(s[Slot::gradient_norm2]);
   report.step_norm = accepted ? beta * std::sqrt(s[Slot::step_norm2]) : 0.0;
-  if (!report.note.empty())
-    report.note +=
-        usable ? "; retried with " + report.solver + ": ok" : "; no rung of the ladder holds: step rejected";
-  adapt_damping(report);
-  return report;
 }
 
 // d = (F + (λ + η)I)⁻¹g, β = min(β_max, √(2ε / dᵀFd)), and the first try, all in one go of the device.

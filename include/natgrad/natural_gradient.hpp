@@ -67,7 +67,11 @@ class NaturalGradient final : public Optimizer<R> {
   Fisher<R>& fisher() { return *fisher_; }
 
  private:
+  Rows<R> curvature_rows(const Rows<R>& empirical_rows, const Batch<R>& batch);
   Scalars solve_and_try(const SolveLadder& rung, const Batch<R>& batch);
+  bool climb_until_solved(SolveLadder& rung, Scalars& s, const Batch<R>& batch, StepReport& report);
+  bool backtrack(Scalars& s, const Batch<R>& batch, StepReport& report);
+  void complete(StepReport& report, const Scalars& s, const SolveLadder& rung, bool accepted) const;
   Scalars try_step(const Batch<R>& batch);
   void restore() { backend_.copy(start_parameters(), parameters()); }
   MatrixView<R> parameters() const { return {net_.theta().data, net_.theta().size, 1}; }

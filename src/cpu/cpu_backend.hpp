@@ -83,6 +83,7 @@ class CpuBackend final : public Backend<R> {
   void charge_time();  // to the innermost phase
 
   int threads_;
+  std::size_t memory_;  // bytes available at the start
   Scalars scalars_;
   std::vector<double> partial_;  // of reductions
   std::vector<R> workspace_;     // of unit_blocks

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <utility>
 
@@ -20,8 +21,21 @@ int available_cores() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
+namespace {
+
+/// Bytes that the system can give without swapping; all there are where it does not tell.
+std::size_t available_memory() {
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string line; std::getline(meminfo, line);)
+    if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(line.find(':') + 1)) * 1024;
+  return std::numeric_limits<std::size_t>::max();
+}
+
+}  // namespace
+
 template <class R>
-CpuBackend<R>::CpuBackend(int threads) : threads_(threads > 0 ? threads : available_cores()) {
+CpuBackend<R>::CpuBackend(int threads)
+    : threads_(threads > 0 ? threads : available_cores()), memory_(available_memory()) {
   openblas_set_num_threads(threads_);  // the OpenMP build ignores OPENBLAS_NUM_THREADS
 }
 
@@ -37,10 +51,13 @@ template <class R>
 void* CpuBackend<R>::allocate_bytes(std::size_t bytes) {
   constexpr std::size_t alignment = 64;  // a cache line, a vector register
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  void* memory = rounded >= bytes ? std::aligned_alloc(alignment, rounded) : nullptr;
+  // The system grants more than it has and kills the process that uses it: so what there was at the start is
+  // kept to.
+  const std::size_t left = memory_ - std::min(memory_, this->bytes_in_use());
+  void* memory = bytes <= left ? std::aligned_alloc(alignment, rounded) : nullptr;
   if (memory == nullptr)
-    throw OutOfMemory("cpu: " + std::to_string(bytes) +
-                      " bytes could not be allocated; try a smaller --batch or network");
+    throw OutOfMemory("cpu: " + std::to_string(bytes) + " bytes wanted, " + std::to_string(left) +
+                      " free; try another structure, a smaller --batch or a smaller network");
   return memory;
 }
 
