@@ -21,7 +21,7 @@ git -C "$root" describe --always --dirty --abbrev=12 >"$bundle/commit"
 
 # The libraries that neither a bare system nor the CUDA toolkit has.
 ldd "$bundle"/bin/* | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
-  grep -vE '/(ld-linux|libc|libm|libdl|librt|libpthread|libcu[a-z]*|libnv[A-Za-z]*)[-.]' |
+  grep -vE '/(ld-linux|libc|libm|libdl|librt|libpthread|libcu[A-Za-z]*|libnv[A-Za-z]*)[-.]' |
   xargs -I{} cp -L {} "$bundle/lib/"
 
 tar -C "$build" -czf "$file" natgrad-gpu
