@@ -186,14 +186,12 @@ TrainingSummary Trainer<R>::run() {
 
 template <class R>
 StepRecord Trainer<R>::one_step(Index step, BatchStream<R>& batches) {
-  net_.backend().synchronize();
   const auto start = std::chrono::steady_clock::now();
   StepRecord record;
   record.step = step;
   record.report = optimizer_.step(batches.next());
-  net_.backend().synchronize();
+  record.phases = net_.backend().take_phase_seconds();  // synchronises
   record.seconds = seconds_since(start);
-  record.phases = net_.backend().take_phase_seconds();
   record.epoch =
       static_cast<double>(step) * static_cast<double>(options_.batch) / static_cast<double>(train_.samples);
   return record;

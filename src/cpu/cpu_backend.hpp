@@ -86,6 +86,7 @@ class CpuBackend final : public Backend<R> {
   std::size_t memory_;  // bytes available at the start
   Scalars scalars_;
   std::vector<double> partial_;  // of reductions
+  std::vector<double> terms_;    // of the second sum of an operation
   std::vector<R> workspace_;     // of unit_blocks
   std::vector<Phase> phases_;    // open ones, innermost last
   Clock::time_point phase_start_;

@@ -101,20 +101,19 @@ void CpuBackend<R>::divergence(Likelihood likelihood, MatrixView<const R> z_old,
   shapes::divergence(likelihood, z_old, z_new, y);
   const Index work = z_old.rows * function_cost * 4;
   const double samples = static_cast<double>(std::max<Index>(1, z_old.cols));
-  std::vector<double> loss_change(static_cast<std::size_t>(z_old.cols));
+  terms_.resize(static_cast<std::size_t>(z_old.cols));  // of the change of the loss, by sample
   scalar(Slot::kl) = parallel_sum(threads_, z_old.cols, work, partial_,
                                   [&](Index n) {
                                     const Divergence d =
                                         sample_divergence(likelihood, column(z_old, n), column(z_new, n),
                                                           column(y, n), z_old.rows);
-                                    loss_change[static_cast<std::size_t>(n)] = d.loss_change;
+                                    terms_[static_cast<std::size_t>(n)] = d.loss_change;
                                     return d.kl;
                                   }) /
                      samples;
-  scalar(Slot::loss_change) =
-      parallel_sum(threads_, z_old.cols, 1, partial_,
-                   [&](Index n) { return loss_change[static_cast<std::size_t>(n)]; }) /
-      samples;
+  scalar(Slot::loss_change) = parallel_sum(threads_, z_old.cols, 1, partial_,
+                                           [&](Index n) { return terms_[static_cast<std::size_t>(n)]; }) /
+                              samples;
 }
 
 template <class R>

@@ -84,6 +84,28 @@ TEST_P(Memory, RefusesMoreThanThereIsNamingTheBytes) {
   });
 }
 
+/// The bytes that an OutOfMemory message calls free.
+std::size_t bytes_free(const std::string& message) {
+  const std::size_t end = message.find(" free"), begin = message.rfind(' ', end - 1);
+  return std::stoull(message.substr(begin, end - begin));
+}
+
+// The system would grant both halves and kill the process that touches them.
+TEST(CpuMemory, TwoAllocationsTogetherKeepToWhatThereIs) {
+  const auto backend = make_cpu_backend<float>();
+  std::size_t free = 0;
+  try {
+    backend->allocate(std::size_t{1} << 60);
+  } catch (const OutOfMemory& error) {
+    free = bytes_free(error.what());
+  }
+  ASSERT_GT(free, std::size_t{1} << 20);
+  const std::size_t most = free / 2 + (std::size_t{1} << 19);
+  void* first = backend->allocate(most);
+  EXPECT_THROW(backend->deallocate(backend->allocate(most), most), OutOfMemory);
+  backend->deallocate(first, most);
+}
+
 TEST_P(Memory, KeepsEverySlotApart) {
   run([]<class R>(Backend<R>& backend) {
     const auto slots = static_cast<int>(Slot::count_);
