@@ -7,17 +7,11 @@
 namespace natgrad {
 namespace {
 
-constexpr Name<Phase> phase_names[] = {{Phase::forward, "forward"},   {Phase::scores, "scores"},
-                                       {Phase::fisher, "fisher"},     {Phase::factor, "factor"},
-                                       {Phase::solve, "solve"},       {Phase::line_search, "line_search"},
-                                       {Phase::evaluate, "evaluate"}, {Phase::io, "io"}};
-
 constexpr Name<ScoreKind> kind_names[] = {
     {ScoreKind::exact, "exact"}, {ScoreKind::mc, "mc"}, {ScoreKind::empirical, "empirical"}};
 
 }  // namespace
 
-std::string_view to_string(Phase phase) { return name_of(phase_names, phase); }
 std::string_view to_string(ScoreKind kind) { return name_of(kind_names, kind); }
 ScoreKind parse_score_kind(std::string_view name) { return value_of(kind_names, name, "Fisher kind"); }
 
@@ -33,28 +27,17 @@ Index ScoreSpec::rows_per_sample(Likelihood likelihood, Index outputs) const {
   return 1;
 }
 
-void* Device::allocate(std::size_t bytes) {
-  void* memory = allocate_bytes(bytes);
-  ++allocations_;
-  bytes_in_use_ += bytes;
-  peak_bytes_ = std::max(peak_bytes_, bytes_in_use_);
-  return memory;
-}
-
-void Device::deallocate(void* memory, std::size_t bytes) noexcept {
-  if (memory == nullptr) return;
-  deallocate_bytes(memory);
-  bytes_in_use_ -= bytes;
-}
-
 namespace {
 
 /// N of "cuda:N".
 int device_number(std::string_view device) {
+  constexpr std::string_view prefix = "cuda:";
   int number = -1;
-  const char *begin = device.data() + 5, *end = device.data() + device.size();
-  if (device.starts_with("cuda:") && std::from_chars(begin, end, number).ptr == end && number >= 0)
-    return number;
+  if (device.starts_with(prefix)) {
+    const std::string_view digits = device.substr(prefix.size());
+    const char* end = digits.data() + digits.size();
+    if (std::from_chars(digits.data(), end, number).ptr == end && number >= 0) return number;
+  }
   throw UsageError("device \"" + std::string(device) + "\" is none of auto, cpu, cuda, cuda:N");
 }
 

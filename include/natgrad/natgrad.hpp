@@ -3,6 +3,7 @@
 
 #include "natgrad/backend.hpp"
 #include "natgrad/dataset.hpp"
+#include "natgrad/device.hpp"
 #include "natgrad/error.hpp"
 #include "natgrad/fisher.hpp"
 #include "natgrad/metrics.hpp"
