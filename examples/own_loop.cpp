@@ -13,7 +13,7 @@ int main() {
     const NetworkShape shape{{64, 32, 10}, {Activation::tanh}};
     Network<float> net(*backend, shape);
     net.set_parameters(initial_parameters(shape, Init::lecun, 1));
-    NaturalGradient<float> optimizer(net, data.likelihood, {.kl = 0.1, .damping = 1e-2});
+    NaturalGradient<float> optimizer(net, data.likelihood, {.kl = 0.1, .damping = {.start = 1e-2}});
 
     for (int step = 1; step <= 10; ++step) {
       const StepReport report = optimizer.step(train.batch());

@@ -17,7 +17,7 @@ struct FailedFactor {
   const int* info;
   __device__ Values<1> operator()(Index e) const {
     const auto [i, k] = cell(e, l.n);
-    const R pivot = l.data[(k * l.n + i) * l.n + i];
+    const R pivot = at(l, i, e);
     const bool holds = info[k] == 0 && pivot > R(0) && pivot < R(HUGE_VAL);
     return {{holds ? Max::identity() : -static_cast<double>(k)}};
   }

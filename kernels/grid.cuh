@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "launch.cuh"
@@ -50,6 +51,13 @@ __device__ __forceinline__ Cell cell(Index i, Index rows) {
   return {i - col * rows, col};
 }
 
+/// Row and column of element i of a lower triangle, counted row by row. Exact below i = 2⁵⁰: where 8i + 1 is
+/// the square that a row begins with, so is its root.
+__device__ __forceinline__ Cell lower_cell(Index i) {
+  const auto row = static_cast<Index>((std::sqrt(8.0 * static_cast<double>(i) + 1.0) - 1.0) / 2.0);
+  return {row, i - row * (row + 1) / 2};
+}
+
 /// Which elements of a matrix an operation takes: of a symmetric one the lower triangle alone.
 enum class Part { all, lower };
 __device__ __forceinline__ bool is_in(Part part, Index row, Index col) {
@@ -59,6 +67,11 @@ __device__ __forceinline__ bool is_in(Part part, Index row, Index col) {
 template <class T>
 __device__ __forceinline__ T& at(MatrixView<T> m, Index row, Index col) {
   return m.data[row + col * m.stride];
+}
+/// Columns of a batch are counted through all of its matrices.
+template <class T>
+__device__ __forceinline__ T& at(BatchView<T> f, Index row, Index col) {
+  return f.data[row + col * f.stride];
 }
 template <class T>
 __device__ __forceinline__ T* column(MatrixView<T> m, Index col) {

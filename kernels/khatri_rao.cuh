@@ -1,9 +1,10 @@
-/// Score rows as the columns of S: S_(jn+i),c ← D_jc A_i⌊c/r⌋, S_(mn+j),c ← D_jc;
-/// A: n × N, D: m × N·r, S: m(n + 1) × N·r.
+/// Score rows as the columns of S: S_(jn+i),c ← D_jc A_i⌊c/r⌋ and, with a bias, S_(mn+j),c ← D_jc;
+/// A: n × N, D: m × N·r, S: mñ × N·r.
 /// Writes S once, coalesced; A and D come from cache. Every element by one thread.
 #pragma once
 
 #include "grid.cuh"
+#include "natgrad/backend.hpp"
 
 namespace natgrad::kernels {
 
@@ -23,8 +24,9 @@ __global__ void khatri_rao_kernel(MatrixView<const R> a, MatrixView<const R> d, 
 }
 
 template <class R>
-void khatri_rao(MatrixView<const R> a, MatrixView<const R> d, Index r, MatrixView<R> s, cudaStream_t stream) {
-  launch(khatri_rao_kernel<R>, blocks_for(s.size()), element_threads, 0, stream, a, d, r, s, s.size());
+void khatri_rao(const LayerFactors<R>& layer, Index r, MatrixView<R> s, cudaStream_t stream) {
+  launch(khatri_rao_kernel<R>, blocks_for(s.size()), element_threads, 0, stream, layer.a, layer.d, r, s,
+         s.size());
 }
 
 }  // namespace natgrad::kernels

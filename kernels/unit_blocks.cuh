@@ -1,12 +1,12 @@
-/// Lower triangles of F_j ← Σ_n w_jn ã_n ã_nᵀ, w_jn = Σ_k D_j,nr+k², ã = [a; 1];
-/// A: n × N, D: m × N·r, F: m matrices of order n + 1.
+/// Lower triangles of F_j ← αΣ_n w_jn ã_n ã_nᵀ + βF_j, w_jn = Σ_k D_j,nr+k², ã = [a; 1] or, without a bias,
+/// a; A: n × N, D: m × N·r, F: m matrices of order ñ, not read where β = 0.
 ///
 /// A block of threads owns one tile of one F_j and streams the samples through shared memory, a chunk at a
-/// time; a thread owns 4 × 4 elements of the tile, in registers. Reads A about m(n + 1)/tile times (from L2),
+/// time; a thread owns 4 × 4 elements of the tile, in registers. Reads A about mñ/tile times (from L2),
 /// writes F once. A sum goes through the samples in order, so it depends on nothing else.
 #pragma once
 
-#include "grid.cuh"
+#include "extended_input.cuh"
 
 namespace natgrad::kernels {
 
@@ -33,18 +33,10 @@ __global__ void unit_weights_kernel(MatrixView<const R> d, Index r, MatrixView<R
   }
 }
 
-/// Element i of ã_n; 0 outside.
+/// Element i of ã_n; 0 outside. Without a bias the 1 goes into elements outside F, which are not stored.
 template <class R>
-__device__ R extended_input(MatrixView<const R> a, Index i, Index n) {
-  if (i > a.rows || n >= a.cols) return R(0);
-  return i == a.rows ? R(1) : at(a, i, n);
-}
-
-/// Tile number `tile` of a lower triangle of tiles, counted row by row.
-__device__ __forceinline__ Cell lower_tile(Index tile) {
-  Index row = 0;
-  while (tile > row) tile -= ++row;
-  return {row, tile};
+__device__ R padded_input(MatrixView<const R> a, Index i, Index n) {
+  return i <= a.rows && n < a.cols ? extended_input(a, i, n) : R(0);
 }
 
 template <class R>
@@ -53,18 +45,19 @@ __device__ void load_chunk(UnitTile<R>& s, MatrixView<const R> a, const R* w, In
   for (int e = threadIdx.x; e < unit_chunk * unit_tile; e += unit_threads) {
     const int k = e / unit_tile, i = e % unit_tile;
     const Index n = begin + k;
-    s.weighted[k][i] = n < a.cols ? w[n] * extended_input(a, row + i, n) : R(0);
-    s.plain[k][i] = extended_input(a, col + i, n);
+    s.weighted[k][i] = n < a.cols ? w[n] * padded_input(a, row + i, n) : R(0);
+    s.plain[k][i] = padded_input(a, col + i, n);
   }
 }
 
 /// One block of threads per (unit, tile), tiles fastest.
 template <class R>
 __global__ void __launch_bounds__(unit_threads)
-    unit_blocks_kernel(MatrixView<const R> a, MatrixView<const R> w, BatchView<R> f, Index tiles) {
+    unit_blocks_kernel(MatrixView<const R> a, MatrixView<const R> w, R alpha, R beta, BatchView<R> f,
+                       Index tiles) {
   auto& s = block_shared<UnitTile<R>>();
   const auto [tile, unit] = cell(blockIdx.x, tiles);
-  const Cell corner = lower_tile(tile);
+  const Cell corner = lower_cell(tile);
   const Index row = corner.row * unit_tile, col = corner.col * unit_tile;
   const int x = threadIdx.x % unit_side, y = threadIdx.x / unit_side;
 
@@ -84,22 +77,23 @@ __global__ void __launch_bounds__(unit_threads)
     __syncthreads();
   }
 
-  R* out = f.data + unit * f.n * f.n;
   for (int q = 0; q < unit_share; ++q)
     for (int p = 0; p < unit_share; ++p) {
       const Index i = row + x + p * unit_side, j = col + y + q * unit_side;
-      if (i < f.n && i >= j) out[i + j * f.n] = sum[q][p];
+      if (i >= f.n || i < j) continue;
+      R& element = at(f, i, unit * f.n + j);
+      element = alpha * sum[q][p] + (beta == R(0) ? R(0) : beta * element);
     }
 }
 
 /// `w`: workspace, N × m.
 template <class R>
-void unit_blocks(MatrixView<const R> a, MatrixView<const R> d, Index r, MatrixView<R> w, BatchView<R> f,
+void unit_blocks(const LayerFactors<R>& layer, Index r, R alpha, R beta, MatrixView<R> w, BatchView<R> f,
                  cudaStream_t stream) {
-  launch(unit_weights_kernel<R>, blocks_for(w.size()), element_threads, 0, stream, d, r, w, w.size());
+  launch(unit_weights_kernel<R>, blocks_for(w.size()), element_threads, 0, stream, layer.d, r, w, w.size());
   const Index side = (f.n + unit_tile - 1) / unit_tile, tiles = side * (side + 1) / 2;
   launch(unit_blocks_kernel<R>, static_cast<unsigned>(tiles * f.count), unit_threads, sizeof(UnitTile<R>),
-         stream, a, w, f, tiles);
+         stream, layer.a, w, alpha, beta, f, tiles);
 }
 
 }  // namespace natgrad::kernels

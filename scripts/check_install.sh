@@ -10,7 +10,7 @@ try() {  # name, cmake arguments of the library
   local name=$1
   shift
   cmake -S "$root" -B "$work/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DNATGRAD_BUILD_TESTS=OFF \
-        -DNATGRAD_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX="$work/$name-prefix" "$@" >"$work-$name.log"
+        -DNATGRAD_BUILD_EXAMPLES=OFF -DNATGRAD_BUILD_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$work/$name-prefix" "$@" >"$work-$name.log"
   cmake --build "$work/$name" >>"$work-$name.log"
   cmake --install "$work/$name" >>"$work-$name.log"
   cmake -S "$root/tests/consumer" -B "$work/$name-consumer" -G Ninja -DCMAKE_PREFIX_PATH="$work/$name-prefix" \

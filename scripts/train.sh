@@ -8,7 +8,7 @@ build=$root/build/train
 {
   "$here/setup.sh" build
   cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DNATGRAD_BUILD_TESTS=OFF \
-        -DNATGRAD_BUILD_EXAMPLES=OFF
+        -DNATGRAD_BUILD_EXAMPLES=OFF -DNATGRAD_BUILD_BENCH=OFF
   cmake --build "$build" --target natgrad_program
 } >&2
 exec "$build/bin/natgrad" train "$@"

@@ -4,13 +4,17 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace natgrad {
 namespace {
 
 using Json = nlohmann::ordered_json;  // keys in the order of the documentation
 
-void add(Json& json, const std::string& prefix, const Evaluation& evaluation) {
+void add(Json& json, const std::string& prefix, const std::optional<Evaluation>& found) {
+  if (!found) return;
+  const Evaluation& evaluation = *found;
+  json[prefix + "_loss"] = evaluation.loss;
   if (evaluation.accuracy) json[prefix + "_accuracy"] = *evaluation.accuracy;
   if (evaluation.squared_error) json[prefix + "_squared_error"] = *evaluation.squared_error;
 }
@@ -29,10 +33,16 @@ std::string to_json(const StepRecord& record) {
                {"beta", r.beta},
                {"damping", r.damping},
                {"rho", r.rho},
+               {"momentum", r.momentum},
                {"backtracks", r.backtracks},
                {"rejected", r.rejected},
                {"solver", r.solver},
                {"solver_retries", r.solver_retries},
+               {"iterations", r.iterations},
+               {"residual", r.residual},
+               {"rank", r.rank},
+               {"condition", r.condition},
+               {"smallest_eigenvalue", r.smallest_eigenvalue},
                {"grad_norm", r.grad_norm},
                {"step_norm", r.step_norm},
                {"seconds", record.seconds}};
@@ -43,10 +53,11 @@ std::string to_json(const StepRecord& record) {
 }
 
 std::string to_json(const EvaluationRecord& record) {
-  Json json = {{"step", record.step}, {"train_loss", record.train.loss}};
-  if (record.test) json["test_loss"] = record.test->loss;
+  Json json = {{"step", record.step}};
   add(json, "train", record.train);
-  if (record.test) add(json, "test", *record.test);
+  add(json, "test", record.test);
+  add(json, "average_train", record.average_train);
+  add(json, "average_test", record.average_test);
   return json.dump();
 }
 

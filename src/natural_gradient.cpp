@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
+
+#include "quadratic_model.hpp"
+#include "solve_outcome.hpp"
 
 namespace natgrad {
 namespace {
@@ -13,48 +17,8 @@ constexpr double kl_margin = 0.95;  // of √(ε / KL), the cut of β where only
 // else be over the budget by its rounding error.
 template <class R>
 constexpr double kl_rounding = sizeof(R) == 8 ? 0x1p-33 : 0x1p-17;
-constexpr double smallest_cut = 0.1;    // a KL far over says little about where the budget ends
-constexpr int damping_retries = 6;      // rungs of the ladder
-constexpr double damping_retry = 10.0;  // λ from rung to rung
-constexpr double damping_factor = 2.0;  // Levenberg-Marquardt
-
-void require(bool allowed, const char* option, double value, const char* range) {
-  if (allowed) return;
-  char message[160];
-  std::snprintf(message, sizeof message, "%s is %g, must be %s", option, value, range);
-  throw UsageError(message);
-}
-
-// The direction is usable: its factorisation held, and dᵀFd and d are finite.
-bool solved(const Scalars& s) {
-  return s[Slot::factor_info] == 0.0 && std::isfinite(s[Slot::step_norm2]) &&
-         std::isfinite(s[Slot::quadratic]);
-}
-
+constexpr double smallest_cut = 0.1;  // a KL far over says little about where the budget ends
 }  // namespace
-
-void NaturalGradientOptions::validate() const {
-  require(kl > 0.0 && std::isfinite(kl), "kl", kl, "positive");
-  require(kl_tolerance >= 0.0 && std::isfinite(kl_tolerance), "kl-tolerance", kl_tolerance, "at least 0");
-  require(damping >= 0.0 && std::isfinite(damping), "damping", damping, "at least 0");
-  require(max_beta > 0.0 && std::isfinite(max_beta), "max-beta", max_beta, "positive");
-  require(min_damping >= 0.0 && min_damping <= max_damping, "the least damping", min_damping,
-          "at least 0 and at most the largest");
-  require(l2 >= 0.0 && std::isfinite(l2), "l2", l2, "at least 0");
-  require(draws >= 1, "fisher-samples", static_cast<double>(draws), "at least 1");
-}
-
-bool SolveLadder::climb() {
-  if (method_ == SolveMethod::eigen) return false;
-  ++retries_;
-  if (retries_ <= damping_retries) {
-    damping_ *= damping_retry;
-  } else {
-    method_ = SolveMethod::eigen;
-    damping_ = start_;
-  }
-  return true;
-}
 
 template <class R>
 NaturalGradient<R>::NaturalGradient(Network<R>& net, Likelihood likelihood,
@@ -66,20 +30,24 @@ NaturalGradient<R>::NaturalGradient(Network<R>& net, Likelihood likelihood,
       damping_(options.damping),
       pass_(net, likelihood, options.l2) {
   options.validate();
-  fisher_ = make_fisher(backend_, net.shape(), options.structure);
-  direction_ = Buffer<R>(backend_, net.shape().parameters());
-  start_ = Buffer<R>(backend_, net.shape().parameters());
+  const Index p = net.shape().parameters();
+  direction_ = Buffer<R>(backend_, p);
+  start_ = Buffer<R>(backend_, p);
+  if (options.rule == StepRule::quadratic) model_ = std::make_unique<QuadraticModel<R>>(net, likelihood);
+  if (options.rule == StepRule::quadratic || options.momentum > 0.0) previous_ = Buffer<R>(backend_, p);
 }
 
 template <class R>
+NaturalGradient<R>::~NaturalGradient() = default;
+
+template <class R>
 StepReport NaturalGradient<R>::step(const Batch<R>& batch) {
-  const Rows<R> rows = curvature_rows(pass_.run(batch), batch);  // g = ∇loss, and S
-  fisher_->update(rows);                                         // F = SᵀS
+  see(batch);  // F = SᵀS and what g = Sᵀu needs
   backend_.copy(parameters(), start_parameters());
 
   StepReport report;
-  SolveLadder rung(damping_);
-  Scalars s = solve_and_try(rung, batch);
+  SolveLadder rung(damping_.value(), options_.solver);
+  Scalars s = first_solve(batch, rung, report);
   try {
     report.loss = pass_.checked_loss(s);
   } catch (const NumericError&) {
@@ -89,32 +57,114 @@ StepReport NaturalGradient<R>::step(const Batch<R>& batch) {
   const bool accepted = climb_until_solved(rung, s, batch, report) && backtrack(s, batch, report);
   if (!accepted) restore();
   complete(report, s, rung, accepted);
-  adapt_damping(report);
+  remember_step(report);
+  ++steps_;
+  damping_.adapt({.solved_with = report.damping,
+                  .rho = report.rho,
+                  .rejected = report.rejected,
+                  .retried = report.solver_retries > 0});
   return report;
 }
 
-// The empirical rows that gave the gradient serve as they are; other kinds need a backward pass of their own.
+// Forward pass, score rows, Fisher; the gradient, unless it is had from the rows on the way.
 template <class R>
-Rows<R> NaturalGradient<R>::curvature_rows(const Rows<R>& empirical_rows, const Batch<R>& batch) {
-  const ScoreSpec spec{options_.kind, options_.draws, {options_.seed, Stream::scores, steps_++}};
-  if (options_.kind == ScoreKind::empirical) return empirical_rows;
+void NaturalGradient<R>::see(const Batch<R>& batch) {
+  pass_.forward(batch);
+  gradient_formed_ = false;
+  use_residuals_ = true;
+  use_momentum_ = options_.momentum > 0.0 && has_previous_;
+  rows_ = curvature_rows(batch);
+  const RowsShape shape = rows_.shape();
+  if (shape != fisher_shape_) {
+    fisher_ = make_fisher(backend_, shape, options_.fisher);
+    fisher_shape_ = shape;
+  }
+  const bool from_rows =
+      !fisher_->needs_gradient() && has_residuals() && options_.l2 == 0.0 && options_.rule == StepRule::kl;
+  if (!from_rows) form_gradient(batch);
+  fisher_->update(rows_);
+}
+
+// Where a window of `part` samples begins, which moves on from step to step.
+template <class R>
+Index NaturalGradient<R>::window_begin(Index samples, Index part) const {
+  return std::min(static_cast<Index>(steps_) * part % samples, samples - part);
+}
+
+// All samples of the batch, or a window, whose u is not that of the gradient.
+template <class R>
+Rows<R> NaturalGradient<R>::curvature_rows(const Batch<R>& batch) {
+  const ScoreSpec spec{options_.kind, options_.draws, {options_.seed, Stream::scores, steps_}};
+  const Index samples = batch.x.cols, part = options_.fisher_batch;
+  if (part == 0 || part >= samples) {
+    if (options_.kind == ScoreKind::empirical) return pass_.empirical_rows(batch);
+    const PhaseScope phase(backend_, Phase::scores);
+    return score_rows(net_, pass_.activations(), spec, likelihood_, batch.y, signals_);
+  }
   const PhaseScope phase(backend_, Phase::scores);
-  return score_rows(net_, pass_.activations(), spec, likelihood_, batch.y, signals_);
+  const Index begin = window_begin(samples, part);
+  window_ = pass_.activations().columns(begin, part);
+  Rows<R> rows = score_rows(net_, window_, spec, likelihood_, batch.y.columns(begin, part), signals_);
+  rows.u = {};
+  return rows;
+}
+
+template <class R>
+void NaturalGradient<R>::form_gradient(const Batch<R>& batch) {
+  const bool same_rows = options_.kind == ScoreKind::empirical && rows_.samples() == batch.x.cols;
+  pass_.gradient(same_rows ? rows_ : pass_.empirical_rows(batch));
+  gradient_formed_ = true;
+}
+
+template <class R>
+VectorView<const R> NaturalGradient<R>::gradient() {
+  if (gradient_formed_) return pass_.gradient();
+  Buffer<R> scratch;
+  right_side_.reserve(backend_, net_.shape().parameters());
+  multiply_transposed<R>(rows_, rows_.u, right_side_.vector(), scratch);  // g = Sᵀu
+  return right_side_.vector();
+}
+
+// The first rung, with what may spoil it for reasons that a larger λ does not mend: a label of no
+// probability, whose u is not finite, and a momentum that leads uphill.
+template <class R>
+Scalars NaturalGradient<R>::first_solve(const Batch<R>& batch, const SolveLadder& rung, StepReport& report) {
+  Scalars s = solve_and_try(batch, rung);
+  // A u whose squares are too large fails the last minor, that of the right-hand side which K is factored
+  // with.
+  const double info = s[Slot::factor_info];
+  const bool matrix_failed = info > 0.0 && info <= static_cast<double>(rows_.count());
+  if (fisher_->dual() && has_residuals() && !solve_held(s) && !matrix_failed) {
+    use_residuals_ = false;
+    restore();
+    if (!gradient_formed_) form_gradient(batch);
+    s = solve_and_try(batch, rung);
+    if (solve_held(s))
+      report.note = "a label of no probability: solved from the gradient, not from its parts";
+  }
+  if (use_momentum_ && solve_held(s) && s[Slot::gradient_step] <= 0.0) {
+    use_momentum_ = false;
+    restore();
+    s = solve_and_try(batch, rung);
+  }
+  return s;
 }
 
 // From rung to rung until a direction is usable; false where none is.
 template <class R>
 bool NaturalGradient<R>::climb_until_solved(SolveLadder& rung, Scalars& s, const Batch<R>& batch,
                                             StepReport& report) {
-  while (!solved(s)) {
-    if (report.note.empty()) report.note = describe_failure(s, rung);
+  if (solve_held(s)) return true;
+  report.note = describe_failure(s, rung);
+  do {
     if (!rung.climb()) {
       report.note += "; no rung of the ladder holds: step rejected";
       return false;
     }
-    s = solve_and_try(rung, batch);
-  }
-  if (!report.note.empty()) report.note += "; retried with " + std::string(to_string(rung.method())) + ": ok";
+    restore();
+    s = solve_and_try(batch, rung);
+  } while (!solve_held(s));
+  report.note += "; retried with " + std::string(to_string(rung.method())) + ": ok";
   return true;
 }
 
@@ -130,40 +180,66 @@ bool NaturalGradient<R>::backtrack(Scalars& s, const Batch<R>& batch, StepReport
   return true;
 }
 
+// d₋ ← the step applied
 template <class R>
-void NaturalGradient<R>::complete(StepReport& report, const Scalars& s, const SolveLadder& rung,
-                                  bool accepted) const {
-  const double beta = s[Slot::beta];
-  report.rejected = !accepted;
-  report.new_loss = accepted ? report.loss + loss_change(s) : report.loss;
-  report.kl_budget = options_.kl;
-  report.quadratic = s[Slot::quadratic];
-  report.kl_model = 0.5 * beta * beta * report.quadratic;
-  report.kl_measured = s[Slot::kl];
-  report.beta = beta;
-  report.damping = rung.damping();
-  report.rho = reduction_ratio(s);
-  report.solver = to_string(rung.method());
-  report.solver_retries = rung.retries();
-  report.grad_norm = std::sqrt(s[Slot::gradient_norm2]);
-  report.step_norm = accepted ? beta * std::sqrt(s[Slot::step_norm2]) : 0.0;
+void NaturalGradient<R>::remember_step(const StepReport& report) {
+  if (previous_.size() == 0) return;
+  has_previous_ = !report.rejected;
+  if (report.rejected) return;
+  backend_.copy({direction_.data(), direction_.size(), 1}, {previous_.data(), previous_.size(), 1});
+  backend_.scale(static_cast<R>(report.beta), previous_.vector());
 }
 
-// d = (F + (λ + η)I)⁻¹g, β = min(β_max, √(2ε / dᵀFd)), and the first try, all in one go of the device.
+// b = g + λμd₋ = Sᵀu + λv, v = (η/λ)θ + μd₋, λ with η
 template <class R>
-Scalars NaturalGradient<R>::solve_and_try(const SolveLadder& rung, const Batch<R>& batch) {
-  const VectorView<R> g = pass_.gradient(), d = direction_.vector();
-  fisher_->factor(rung.method(), static_cast<R>(rung.damping() + options_.l2));
+RightSide<R> NaturalGradient<R>::right_side(double damping) {
+  RightSide<R> right;
+  const Index p = net_.shape().parameters();
+  if (gradient_formed_) {
+    right.b = pass_.gradient();
+    if (use_momentum_) {
+      right_side_.reserve(backend_, p);
+      backend_.copy({right.b.data, p, 1}, right_side_.matrix(p, 1));
+      backend_.axpy(static_cast<R>(damping * options_.momentum), previous_.vector(), right_side_.vector());
+      right.b = right_side_.vector();
+    }
+  }
+  if (!fisher_->dual() || !has_residuals()) return right;
+  right.u = rows_.u;
+  if (!use_momentum_ && options_.l2 == 0.0) return right;
+  shift_.reserve(backend_, p);
+  backend_.fill(shift_.matrix(p, 1), R(0));
+  if (use_momentum_) backend_.axpy(static_cast<R>(options_.momentum), previous_.vector(), shift_.vector());
+  if (options_.l2 != 0.0)
+    backend_.axpy(static_cast<R>(options_.l2 / damping), start_.vector(), shift_.vector());
+  right.v = shift_.vector();
+  return right;
+}
+
+// d = (F + (λ + η)I)⁻¹b, β = min(β_max, √(2ε / dᵀFd)), and the first try, all in one go of the device.
+template <class R>
+Scalars NaturalGradient<R>::solve_and_try(const Batch<R>& batch, const SolveLadder& rung) {
+  const double damping = rung.damping() + options_.l2;
+  const VectorView<R> d = direction_.vector();
+  fisher_->solve(rung.method(), damping, right_side(damping), d);
   {
     const PhaseScope phase(backend_, Phase::solve);
-    fisher_->solve(g, d);
-    fisher_->quadratic(d);
+    if (model_) minimise_model(batch.x.cols, rung);
     backend_.dot(d, d, Slot::step_norm2);
-    backend_.dot(g, d, Slot::gradient_step);
-    backend_.dot(start_.vector(), d, Slot::parameter_step);
+    if (gradient_formed_) backend_.dot(pass_.gradient(), d, Slot::gradient_step);
+    if (options_.l2 != 0.0) backend_.dot(start_.vector(), d, Slot::parameter_step);
     backend_.step_size(options_.kl * (1.0 - kl_rounding<R>), options_.max_beta);
   }
   return try_step(batch);
+}
+
+// d ← αd + μd₋ by the quadratic model
+template <class R>
+void NaturalGradient<R>::minimise_model(Index samples, const SolveLadder& rung) {
+  const Index part = options_.model_batch == 0 ? samples : std::min(options_.model_batch, samples);
+  const VectorView<R> previous = has_previous_ ? previous_.vector() : VectorView<R>{};
+  model_->minimise(pass_.activations().columns(window_begin(samples, part), part), pass_.gradient(),
+                   options_.model_damping * rung.damping() + options_.l2, previous, direction_.vector());
 }
 
 // θ ← θ_start − βd; the KL and the change of the loss that it makes.
@@ -181,6 +257,7 @@ Scalars NaturalGradient<R>::try_step(const Batch<R>& batch) {
 template <class R>
 double NaturalGradient<R>::loss_change(const Scalars& s) const {
   const double beta = s[Slot::beta];
+  if (options_.l2 == 0.0) return s[Slot::loss_change];
   return s[Slot::loss_change] +
          options_.l2 * (0.5 * beta * beta * s[Slot::step_norm2] - beta * s[Slot::parameter_step]);
 }
@@ -198,47 +275,6 @@ double NaturalGradient<R>::cut(const Scalars& s) const {
   const double to_budget =
       kl > options_.kl ? std::max(smallest_cut, kl_margin * std::sqrt(options_.kl / kl)) : 1.0;
   return loss_change(s) <= 0.0 ? to_budget : std::min(0.5, to_budget);
-}
-
-// ρ = actual / predicted, predicted = −gᵀs + ½sᵀ(F + ηI)s with s = βd.
-template <class R>
-double NaturalGradient<R>::reduction_ratio(const Scalars& s) const {
-  const double beta = s[Slot::beta];
-  const double curvature = s[Slot::quadratic] + options_.l2 * s[Slot::step_norm2];
-  return loss_change(s) / (-beta * s[Slot::gradient_step] + 0.5 * beta * beta * curvature);
-}
-
-template <class R>
-void NaturalGradient<R>::adapt_damping(const StepReport& report) {
-  if (!options_.adapt_damping) return;
-  const double solved_with = std::max(damping_, report.damping);
-  const auto bounded = [&](double damping) {
-    return std::clamp(damping, options_.min_damping, options_.max_damping);
-  };
-  if (report.rejected || report.rho < 0.25) {
-    damping_ = bounded(damping_factor * solved_with);
-  } else if (report.solver_retries > 0) {
-    damping_ = bounded(solved_with);
-  } else if (report.rho > 0.75 && damping_ > 0.0) {
-    damping_ = bounded(damping_ / damping_factor);
-  }
-}
-
-template <class R>
-std::string NaturalGradient<R>::describe_failure(const Scalars& s, const SolveLadder& failed) const {
-  const int info = static_cast<int>(s[Slot::factor_info]);
-  char message[256];
-  std::snprintf(
-      message, sizeof message,
-      "fisher: %s %s%s of %lld parameters (%s, damping %g, largest diagonal %g); to avoid it raise --damping "
-      "or take --precision f64",
-      std::string(to_string(failed.method())).c_str(),
-      info > 0   ? "failed at minor "
-      : info < 0 ? "gave a factor that is not finite"
-                 : "gave a direction that is not finite",
-      info > 0 ? std::to_string(info).c_str() : "", static_cast<long long>(net_.shape().parameters()),
-      sizeof(R) == 4 ? "f32" : "f64", failed.damping(), s[Slot::largest_diagonal]);
-  return message;
 }
 
 template class NaturalGradient<float>;

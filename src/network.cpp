@@ -147,12 +147,41 @@ void forward(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts)
   }
 }
 
+namespace {
+
+Index widest_layer(const NetworkShape& shape) {
+  return *std::max_element(shape.widths.begin() + 1, shape.widths.end());
+}
+
+}  // namespace
+
+template <class R>
+Activations<R> Activations<R>::columns(Index begin, Index count) const {
+  Activations part;
+  for (const auto& input : inputs_) part.inputs_.push_back(input.columns(begin, count));
+  for (const auto& slope : slopes_) part.slopes_.push_back(slope.columns(begin, count));
+  part.output_ = output_.columns(begin, count);
+  return part;
+}
+
+template <class R>
+Index Activations<R>::elements(const NetworkShape& shape, Index samples) {
+  Index units = shape.outputs();
+  for (Index l = 1; l < shape.layers(); ++l) units += 2 * shape.width(l);
+  return units * samples;
+}
+
+template <class R>
+Index Activations<R>::output_elements(const NetworkShape& shape, Index samples) {
+  return std::min<Index>(2, shape.layers()) * widest_layer(shape) * samples;
+}
+
 template <class R>
 void forward_output(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts) {
   Backend<R>& backend = net.backend();
   const NetworkShape& shape = net.shape();
   acts.start(net, x);
-  const Index widest = *std::max_element(shape.widths.begin() + 1, shape.widths.end());
+  const Index widest = widest_layer(shape);
   MatrixView<const R> a = x;
   for (Index l = 0; l < shape.layers(); ++l) {
     Buffer<R>& buffer = acts.value_buffers_[static_cast<std::size_t>(l % 2)];
@@ -166,6 +195,32 @@ void forward_output(const Network<R>& net, MatrixView<const R> x, Activations<R>
   }
 }
 
+template <class R>
+void jacobian_product(const Network<R>& net, const Activations<R>& acts, VectorView<const R> v,
+                      Buffer<R>& scratch, MatrixView<R> jv) {
+  Backend<R>& backend = net.backend();
+  const NetworkShape& shape = net.shape();
+  const Index samples = acts.output().cols, half = widest_layer(shape) * samples;
+  require_size("jacobian_product", "the size of v", v.size, shape.parameters());
+  require_size("jacobian_product", "the number of rows of Jv", jv.rows, shape.outputs());
+  require_size("jacobian_product", "the number of columns of Jv", jv.cols, samples);
+  scratch.reserve(backend, Activations<R>::output_elements(shape, samples));
+  MatrixView<const R> before;  // ȧ_l
+  for (Index l = 0; l < shape.layers(); ++l) {
+    const Index units = shape.width(l + 1);
+    const bool last = l + 1 == shape.layers();
+    const MatrixView<R> z = last ? jv : MatrixView<R>{scratch.data() + (l % 2) * half, units, samples};
+    const LayerView<const R> along = layer_of(shape, v, l);
+    backend.gemm(Transpose::yes, Transpose::no, R(1), along.weights, acts.input(l), R(0), z);
+    backend.activate(Activation::identity, along.bias, z, z);
+    if (l > 0)
+      backend.gemm(Transpose::yes, Transpose::no, R(1), layer_of<const R>(shape, net.theta(), l).weights,
+                   before, R(1), z);
+    if (!last) backend.multiply_slopes(acts.slopes(l + 1), z);
+    before = z;
+  }
+}
+
 template class Network<float>;
 template class Network<double>;
 template class Activations<float>;
@@ -174,5 +229,9 @@ template void forward(const Network<float>&, MatrixView<const float>, Activation
 template void forward(const Network<double>&, MatrixView<const double>, Activations<double>&);
 template void forward_output(const Network<float>&, MatrixView<const float>, Activations<float>&);
 template void forward_output(const Network<double>&, MatrixView<const double>, Activations<double>&);
+template void jacobian_product(const Network<float>&, const Activations<float>&, VectorView<const float>,
+                               Buffer<float>&, MatrixView<float>);
+template void jacobian_product(const Network<double>&, const Activations<double>&, VectorView<const double>,
+                               Buffer<double>&, MatrixView<double>);
 
 }  // namespace natgrad

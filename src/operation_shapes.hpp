@@ -36,6 +36,13 @@ Index gemm(Transpose ta, Transpose tb, const A& a, const B& b, const C& c) {
   return k;
 }
 
+template <class X, class Y, class O>
+void hadamard(const X& x, const Y& y, const O& out) {
+  require_shape("hadamard", "the number of rows of y", "the number of columns of y", y, x.rows, x.cols);
+  require_shape("hadamard", "the number of rows of the product", "the number of columns of the product", out,
+                x.rows, x.cols);
+}
+
 template <class A, class C>
 void syrk(const A& a, const C& c) {
   require_shape("syrk", "the number of rows of C", "the number of columns of C", c, a.rows, a.rows);
@@ -58,6 +65,31 @@ template <class L, class B>
 void cholesky_solve(const L& l, const B& b) {
   require_size("cholesky_solve", "the number of rows of B", b.rows, l.n);
   if (l.count != 1) require_size("cholesky_solve", "the number of columns of B", b.cols, l.count);
+}
+
+template <class L, class B>
+void triangular_solve(Side side, const L& l, const B& b) {
+  require_size("triangular_solve", "the number of columns of L", l.cols, l.rows);
+  if (side == Side::left)
+    require_size("triangular_solve", "the number of rows of B", b.rows, l.rows);
+  else
+    require_size("triangular_solve", "the number of columns of B", b.cols, l.rows);
+}
+
+template <class B, class F, class X>
+void damped_quotient(const B& b, const F& f, const X& x) {
+  require_size("damped_quotient", "the size of f", f.size, b.size);
+  require_size("damped_quotient", "the size of x", x.size, b.size);
+}
+
+template <class A, class G, class OA, class OG>
+void damp_factors(const A& a, const G& g, const OA& out_a, const OG& out_g) {
+  require_size("damp_factors", "the number of columns of A", a.cols, a.rows);
+  require_size("damp_factors", "the number of columns of G", g.cols, g.rows);
+  require_shape("damp_factors", "the number of rows of the damped A", "the number of columns of the damped A",
+                out_a, a.rows, a.rows);
+  require_shape("damp_factors", "the number of rows of the damped G", "the number of columns of the damped G",
+                out_g, g.rows, g.rows);
 }
 
 template <class A, class W>
@@ -108,22 +140,93 @@ Index signals(const ScoreSpec& spec, Likelihood likelihood, const Z& z, const Y&
   return r;
 }
 
+template <class Z, class Y, class U>
+Index residuals(const ScoreSpec& spec, Likelihood likelihood, const Z& z, const Y& y, const U& u) {
+  if (spec.kind == ScoreKind::mc)
+    throw UsageError("residuals: rows of kind mc have none, for their sum is not the gradient");
+  const Index r = spec.rows_per_sample(likelihood, z.rows);
+  require_size("residuals", "the size of u", u.size, z.cols * r);
+  if (spec.kind == ScoreKind::exact) require_targets("residuals", likelihood, z, y);
+  return r;
+}
+
+template <class Z, class X, class Y>
+void output_fisher(const Z& z, const X& x, const Y& y) {
+  require_shape("output_fisher", "the number of rows of x", "the number of columns of x", x, z.rows, z.cols);
+  require_shape("output_fisher", "the number of rows of y", "the number of columns of y", y, z.rows, z.cols);
+}
+
 /// Returns r.
-template <class A, class D, class S>
-Index khatri_rao(const A& a, const D& d, const S& s) {
-  const Index r = rows_per_sample("khatri_rao", d.cols, a.cols);
-  require_shape("khatri_rao", "the number of rows of S", "the number of columns of S", s,
-                d.rows * (a.rows + 1), d.cols);
+template <class R, class S>
+Index khatri_rao(const LayerFactors<R>& layer, const S& s) {
+  const Index r = rows_per_sample("khatri_rao", layer.d.cols, layer.a.cols);
+  require_shape("khatri_rao", "the number of rows of S", "the number of columns of S", s, layer.parameters(),
+                layer.d.cols);
   return r;
 }
 
 /// Returns r.
-template <class A, class D, class F>
-Index unit_blocks(const A& a, const D& d, const F& f) {
-  const Index r = rows_per_sample("unit_blocks", d.cols, a.cols);
-  require_size("unit_blocks", "the order of the matrices", f.n, a.rows + 1);
-  require_size("unit_blocks", "the number of matrices", f.count, d.rows);
+template <class R, class K>
+Index gram(std::span<const LayerFactors<R>> layers, const K& k) {
+  require_size("gram", "the number of columns of K", k.cols, k.rows);
+  Index r = 1;
+  for (const auto& layer : layers) {
+    require_size("gram", "the number of columns of D", layer.d.cols, k.rows);
+    require_size("gram", "the number of columns of A", layer.a.cols, layers.front().a.cols);
+    r = rows_per_sample("gram", layer.d.cols, layer.a.cols);
+  }
   return r;
+}
+
+/// Returns r.
+template <class R, class F>
+Index unit_blocks(const LayerFactors<R>& layer, const F& f) {
+  const Index r = rows_per_sample("unit_blocks", layer.d.cols, layer.a.cols);
+  require_size("unit_blocks", "the order of the matrices", f.n, layer.inputs());
+  require_size("unit_blocks", "the number of matrices", f.count, layer.units());
+  return r;
+}
+
+/// N of two layers' factors, which must agree; with `unique` also their sizes.
+template <class R>
+Index pair_samples(const char* operation, Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y) {
+  require_size(operation, "the number of samples of the second layer", y.a.cols, x.a.cols);
+  require_size(operation, "the number of rows of the second layer", y.d.cols, x.d.cols);
+  if (pairs == Pairs::unique) {
+    require_size(operation, "the number of inputs of the second layer", y.inputs(), x.inputs());
+    require_size(operation, "the number of units of the second layer", y.units(), x.units());
+  }
+  return x.a.cols;
+}
+
+template <class R, class O>
+void input_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y, const O& out) {
+  const Index samples = pair_samples("input_pairs", pairs, x, y);
+  require_shape("input_pairs", "the number of rows", "the number of columns", out,
+                pair_count(pairs, x.inputs(), y.inputs()), samples);
+}
+
+/// Returns r.
+template <class R, class O>
+Index signal_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y, const O& out) {
+  const Index samples = pair_samples("signal_pairs", pairs, x, y);
+  require_shape("signal_pairs", "the number of rows", "the number of columns", out,
+                pair_count(pairs, x.units(), y.units()), samples);
+  return rows_per_sample("signal_pairs", x.d.cols, samples);
+}
+
+template <class R, class Q, class F>
+void unpack_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y, const Q& q, Index first,
+                  const F& f) {
+  pair_samples("unpack_pairs", pairs, x, y);
+  require_size("unpack_pairs", "the number of rows of Q", q.rows, pair_count(pairs, x.inputs(), y.inputs()));
+  const Index signals = pair_count(pairs, x.units(), y.units());
+  if (first < 0 || first + q.cols > signals)
+    throw ShapeError("unpack_pairs: the signal pairs from " + std::to_string(first) + " to " +
+                     std::to_string(first + q.cols) + " are not within the " + std::to_string(signals) +
+                     " of the two layers");
+  require_shape("unpack_pairs", "the number of rows of F", "the number of columns of F", f, x.parameters(),
+                y.parameters());
 }
 
 /// Returns r.

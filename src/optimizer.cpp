@@ -6,34 +6,45 @@
 namespace natgrad {
 
 template <class R>
-GradientPass<R>::GradientPass(const Network<R>& net, Likelihood likelihood, double l2)
-    : net_(net), likelihood_(likelihood), l2_(l2), gradient_(net.backend(), net.shape().parameters()) {}
+void GradientPass<R>::forward(const Batch<R>& batch) {
+  natgrad::forward(net_, batch.x, acts_);
+  net_.backend().loss(likelihood_, acts_.output(), batch.y);
+  net_.backend().dot(net_.theta(), net_.theta(), Slot::parameter_norm2);
+}
 
 template <class R>
-Rows<R> GradientPass<R>::run(const Batch<R>& batch) {
+Rows<R> GradientPass<R>::empirical_rows(const Batch<R>& batch) {
+  const PhaseScope phase(net_.backend(), Phase::scores);
+  return score_rows(net_, acts_, ScoreSpec{.kind = ScoreKind::empirical}, likelihood_, batch.y, signals_);
+}
+
+template <class R>
+void GradientPass<R>::gradient(const Rows<R>& empirical_rows) {
   Backend<R>& backend = net_.backend();
-  forward(net_, batch.x, acts_);
-  backend.loss(likelihood_, acts_.output(), batch.y);
   const PhaseScope phase(backend, Phase::scores);
-  const Rows<R> rows =
-      score_rows(net_, acts_, ScoreSpec{.kind = ScoreKind::empirical}, likelihood_, batch.y, signals_);
-  natgrad::gradient(rows, gradient());
+  gradient_.reserve(backend, net_.shape().parameters());
+  natgrad::gradient(empirical_rows, gradient());
   if (l2_ != 0.0) backend.axpy(static_cast<R>(l2_), net_.theta(), gradient());
   backend.dot(gradient(), gradient(), Slot::gradient_norm2);
-  backend.dot(net_.theta(), net_.theta(), Slot::parameter_norm2);
-  return rows;
+}
+
+template <class R>
+void GradientPass<R>::run(const Batch<R>& batch) {
+  forward(batch);
+  gradient(empirical_rows(batch));
 }
 
 template <class R>
 double GradientPass<R>::checked_loss(const Scalars& scalars) const {
-  const double loss = scalars[Slot::loss] + 0.5 * l2_ * scalars[Slot::parameter_norm2];
-  if (std::isfinite(loss) && std::isfinite(scalars[Slot::gradient_norm2])) return loss;
-  char message[256];
+  const double parameters = scalars[Slot::parameter_norm2], gradient = scalars[Slot::gradient_norm2];
+  const double loss = scalars[Slot::loss] + 0.5 * l2_ * parameters;
+  if (std::isfinite(loss) && std::isfinite(gradient) && std::isfinite(parameters)) return loss;
+  char message[300];
   std::snprintf(
       message, sizeof message,
-      "step: loss %g and squared gradient norm %g must be finite; the weights or the data are too large "
-      "for the precision: try --scale, another --init, a smaller --kl or --learning-rate",
-      loss, scalars[Slot::gradient_norm2]);
+      "step: loss %g, squared gradient norm %g and squared parameter norm %g must be finite; the weights or the "
+      "data are too large for the precision: try --scale, another --init, a smaller --kl or --learning-rate",
+      loss, gradient, parameters);
   throw NumericError(message);
 }
 

@@ -1,5 +1,6 @@
 #include "natgrad/scores.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "shape_check.hpp"
@@ -7,34 +8,72 @@
 namespace natgrad {
 namespace {
 
-// One layer's part of a vector in θ's order, from the factors' sizes.
 template <class R>
-LayerView<R> part_of(const LayerFactors<std::remove_const_t<R>>& layer, VectorView<R> v, Index offset) {
-  const Index n = layer.a.rows, m = layer.d.rows;
-  return {{v.data + offset, n, m}, v.slice(offset + n * m, m)};
+RowsShape::Layer shape_of(const LayerFactors<R>& layer) {
+  return {layer.a.rows, layer.d.rows, layer.bias};
+}
+
+// Calls body(layer, part of v) for each layer.
+template <class R, class V, class Body>
+void for_each_layer(const Rows<R>& rows, VectorView<V> v, Body body) {
+  Index offset = 0;
+  for (const auto& layer : rows.layers) {
+    body(layer, part_of(shape_of(layer), v.slice(offset, layer.parameters())));
+    offset += layer.parameters();
+  }
+}
+
+// A layer without inputs holds rows of S as they are, in D: products with it need no intermediate.
+template <class R>
+bool is_explicit(const LayerFactors<R>& layer) {
+  return layer.a.rows == 0 && layer.bias && layer.a.cols == layer.d.cols;
 }
 
 template <class R>
-Index parameters_of(const LayerFactors<R>& layer) {
-  return layer.d.rows * (layer.a.rows + 1);
+MatrixView<R> scratch_matrix(const Rows<R>& rows, const LayerFactors<R>& layer, Buffer<R>& scratch) {
+  scratch.reserve(*rows.backend, layer.d.rows * layer.a.cols);
+  return scratch.matrix(layer.d.rows, layer.a.cols);  // n_{l+1} × N
 }
 
 }  // namespace
 
+Index RowsShape::offset(std::size_t l) const {
+  Index offset = 0;
+  for (std::size_t i = 0; i < l; ++i) offset += layers[i].parameters();
+  return offset;
+}
+
+RowsShape rows_shape(const NetworkShape& net, Index samples, Index per_sample) {
+  RowsShape shape{{}, samples, per_sample};
+  for (Index l = 0; l < net.layers(); ++l) shape.layers.push_back({net.width(l), net.width(l + 1)});
+  return shape;
+}
+
 template <class R>
 Index Rows<R>::parameters() const {
   Index parameters = 0;
-  for (const auto& layer : layers) parameters += parameters_of(layer);
+  for (const auto& layer : layers) parameters += layer.parameters();
   return parameters;
+}
+
+template <class R>
+RowsShape Rows<R>::shape() const {
+  RowsShape shape{{}, samples(), per_sample};
+  for (const auto& layer : layers) shape.layers.push_back(shape_of(layer));
+  return shape;
 }
 
 template <class R>
 Rows<R> Rows<R>::slice(Index begin, Index count) const {
   Rows part{backend, {}, per_sample};
-  for (const auto& layer : layers)
-    part.layers.push_back(
-        {layer.a.columns(begin, count), layer.d.columns(begin * per_sample, count * per_sample)});
+  for (const auto& layer : layers) part.layers.push_back(layer.slice(begin, count));
+  if (u.size > 0) part.u = u.slice(begin * per_sample, count * per_sample);
   return part;
+}
+
+template <class R>
+Rows<R> Rows<R>::layer(std::size_t l) const {
+  return {backend, {layers[l]}, per_sample};
 }
 
 // (Sv)_c = Σ_l Σ_j D_jc (V_l ã)_j⌊c/r⌋
@@ -42,16 +81,21 @@ template <class R>
 void multiply(const Rows<R>& rows, VectorView<const R> v, VectorView<R> w, Buffer<R>& scratch) {
   require_size("multiply", "the size of v", v.size, rows.parameters());
   require_size("multiply", "the size of w", w.size, rows.count());
-  Index offset = 0;
-  for (const auto& layer : rows.layers) {
-    const auto part = part_of<const R>(layer, v, offset);
-    scratch.reserve(*rows.backend, layer.d.rows * layer.a.cols);
-    const MatrixView<R> t = scratch.matrix(layer.d.rows, layer.a.cols);  // V ã, n_{l+1} × N
-    rows.backend->gemm(Transpose::yes, Transpose::no, R(1), part.weights, layer.a, R(0), t);
-    rows.backend->activate(Activation::identity, part.bias, t, t);
-    rows.backend->column_dots(layer.d, t, offset == 0 ? R(0) : R(1), w);
-    offset += parameters_of(layer);
-  }
+  Backend<R>& backend = *rows.backend;
+  R beta = R(0);
+  for_each_layer(rows, v, [&](const LayerFactors<R>& layer, const LayerView<const R>& part) {
+    if (is_explicit(layer)) {
+      backend.gemm(Transpose::yes, Transpose::no, R(1), layer.d, {part.bias.data, part.bias.size, 1}, beta,
+                   {w.data, w.size, 1});
+      beta = R(1);
+      return;
+    }
+    const MatrixView<R> t = scratch_matrix(rows, layer, scratch);  // V ã
+    backend.gemm(Transpose::yes, Transpose::no, R(1), part.weights, layer.a, R(0), t);
+    if (layer.bias) backend.activate(Activation::identity, part.bias, t, t);
+    backend.column_dots(layer.d, t, beta, w);
+    beta = R(1);
+  });
 }
 
 // Sᵀw = Σ_n (Σ_k w_{nr+k} δ_{nr+k}) ã_nᵀ
@@ -59,16 +103,23 @@ template <class R>
 void multiply_transposed(const Rows<R>& rows, VectorView<const R> w, VectorView<R> g, Buffer<R>& scratch) {
   require_size("multiply_transposed", "the size of w", w.size, rows.count());
   require_size("multiply_transposed", "the size of g", g.size, rows.parameters());
-  Index offset = 0;
-  for (const auto& layer : rows.layers) {
-    const auto part = part_of<R>(layer, g, offset);
-    scratch.reserve(*rows.backend, layer.d.rows * layer.a.cols);
-    const MatrixView<R> e = scratch.matrix(layer.d.rows, layer.a.cols);  // n_{l+1} × N
-    rows.backend->weighted_signals(layer.d, w, e);
-    rows.backend->gemm(Transpose::no, Transpose::yes, R(1), layer.a, e, R(0), part.weights);
-    rows.backend->row_sums(e, part.bias);
-    offset += parameters_of(layer);
-  }
+  Backend<R>& backend = *rows.backend;
+  for_each_layer(rows, g, [&](const LayerFactors<R>& layer, const LayerView<R>& part) {
+    if (is_explicit(layer))
+      return backend.gemm(Transpose::no, Transpose::no, R(1), layer.d, {w.data, w.size, 1}, R(0),
+                          {part.bias.data, part.bias.size, 1});
+    const MatrixView<R> e = scratch_matrix(rows, layer, scratch);
+    backend.weighted_signals(layer.d, w, e);
+    backend.gemm(Transpose::no, Transpose::yes, R(1), layer.a, e, R(0), part.weights);
+    if (layer.bias) backend.row_sums(e, part.bias);
+  });
+}
+
+Index product_scratch(const RowsShape& shape) {
+  Index widest = 0;
+  for (const auto& layer : shape.layers)
+    if (layer.inputs > 0 || shape.per_sample > 1) widest = std::max(widest, layer.units);
+  return widest * shape.samples;
 }
 
 // g = 1/√N Σ_n δ_n ã_nᵀ
@@ -76,15 +127,14 @@ template <class R>
 void gradient(const Rows<R>& empirical_rows, VectorView<R> g) {
   require_size("gradient", "the rows per sample", empirical_rows.per_sample, 1);
   require_size("gradient", "the size of g", g.size, empirical_rows.parameters());
+  Backend<R>& backend = *empirical_rows.backend;
   const R scale = R(1) / std::sqrt(static_cast<R>(empirical_rows.samples()));
-  Index offset = 0;
-  for (const auto& layer : empirical_rows.layers) {
-    const auto part = part_of<R>(layer, g, offset);
-    empirical_rows.backend->gemm(Transpose::no, Transpose::yes, scale, layer.a, layer.d, R(0), part.weights);
-    empirical_rows.backend->row_sums(layer.d, part.bias);
-    empirical_rows.backend->scale(scale, part.bias);
-    offset += parameters_of(layer);
-  }
+  for_each_layer(empirical_rows, g, [&](const LayerFactors<R>& layer, const LayerView<R>& part) {
+    backend.gemm(Transpose::no, Transpose::yes, scale, layer.a, layer.d, R(0), part.weights);
+    if (!layer.bias) return;
+    backend.row_sums(layer.d, part.bias);
+    backend.scale(scale, part.bias);
+  });
 }
 
 template <class R>
@@ -93,9 +143,16 @@ void expand(const Rows<R>& rows, MatrixView<R> s) {
   require_size("expand", "the number of columns of S", s.cols, rows.count());
   Index offset = 0;
   for (const auto& layer : rows.layers) {
-    rows.backend->khatri_rao(layer.a, layer.d, s.block(offset, 0, parameters_of(layer), s.cols));
-    offset += parameters_of(layer);
+    rows.backend->khatri_rao(layer, s.block(offset, 0, layer.parameters(), s.cols));
+    offset += layer.parameters();
   }
+}
+
+template <class R>
+Index Signals<R>::elements(const RowsShape& shape) {
+  Index units = 0;
+  for (const auto& layer : shape.layers) units += layer.units;
+  return (units + 1) * shape.count();
 }
 
 template <class R>
@@ -121,9 +178,16 @@ Rows<R> score_rows(const Network<R>& net, const Activations<R>& acts, const Scor
   }
   Rows<R> result{&backend, {}, r};
   for (Index l = 0; l < shape.layers(); ++l) result.layers.push_back({acts.input(l), signals.layer(l + 1)});
+  if (spec.kind != ScoreKind::mc) {
+    signals.residuals_.reserve(backend, rows);
+    result.u = signals.residuals_.vector().slice(0, rows);
+    backend.residuals(spec, likelihood, acts.output(), y, signals.residuals_.vector().slice(0, rows));
+  }
   return result;
 }
 
+template class Signals<float>;
+template class Signals<double>;
 template struct Rows<float>;
 template struct Rows<double>;
 template void multiply(const Rows<float>&, VectorView<const float>, VectorView<float>, Buffer<float>&);

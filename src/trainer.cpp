@@ -86,6 +86,14 @@ Evaluation evaluate(const Network<R>& net, Likelihood likelihood, const DeviceDa
   return result;
 }
 
+// The weights of squared errors, the outputs of a chunk, and the means unless classes are counted.
+Index evaluation_elements(const NetworkShape& net, Likelihood likelihood, Index samples) {
+  if (samples == 0) return net.outputs();
+  const Index chunk = std::min(evaluation_chunk, samples);
+  const Index means = likelihood == Likelihood::categorical ? 0 : net.outputs() * chunk;
+  return net.outputs() + Activations<float>::output_elements(net, chunk) + means;
+}
+
 void TrainerOptions::validate(Index samples) const {
   const auto require = [](bool allowed, const std::string& message) {
     if (!allowed) throw UsageError(message);
@@ -97,6 +105,8 @@ void TrainerOptions::validate(Index samples) const {
   require(epochs >= 0.0, "epochs is " + std::to_string(epochs) + ", must be at least 0");
   require(max_seconds >= 0.0, "max-seconds is " + std::to_string(max_seconds) + ", must be at least 0");
   require(eval_every >= 0, "eval-every is " + std::to_string(eval_every) + ", must be at least 0");
+  require(average >= 0.0 && average < 1.0,
+          "average is " + std::to_string(average) + ", must be at least 0 and below 1");
   require(!target_loss || std::isfinite(*target_loss), "target-loss must be a finite number");
   require(steps > 0 || epochs > 0.0 || max_seconds > 0.0 || target_loss,
           "a run needs a limit: give steps, epochs, max-seconds or target-loss");
@@ -151,6 +161,7 @@ Trainer<R>::Trainer(Network<R>& net, Likelihood likelihood, Optimizer<R>& optimi
     options_.eval_every = std::max<Index>(1, train.samples() / std::max<Index>(1, options_.batch));
   train_ = DeviceDataset<R>(net.backend(), train);
   test_ = DeviceDataset<R>(net.backend(), test);
+  if (options_.average > 0.0) average_.emplace(net.backend(), net.shape());
 }
 
 template <class R>
@@ -190,6 +201,7 @@ StepRecord Trainer<R>::one_step(Index step, BatchStream<R>& batches) {
   StepRecord record;
   record.step = step;
   record.report = optimizer_.step(batches.next());
+  update_average(step);
   record.phases = net_.backend().take_phase_seconds();  // synchronises
   record.seconds = seconds_since(start);
   record.epoch =
@@ -197,12 +209,29 @@ StepRecord Trainer<R>::one_step(Index step, BatchStream<R>& batches) {
   return record;
 }
 
+// θ̄ ← ξθ̄ + (1 − ξ)θ
+template <class R>
+void Trainer<R>::update_average(Index step) {
+  if (!average_) return;
+  const double kept = std::min(options_.average, 1.0 - 1.0 / static_cast<double>(step));
+  net_.backend().scale(static_cast<R>(kept), average_->theta());
+  net_.backend().axpy(static_cast<R>(1.0 - kept), net_.theta(), average_->theta());
+}
+
 template <class R>
 EvaluationRecord Trainer<R>::evaluate_now(Index step) {
+  const auto on = [&](const Network<R>& net, const DeviceDataset<R>& data) -> std::optional<Evaluation> {
+    if (data.samples == 0) return std::nullopt;
+    return evaluate(net, likelihood_, data, target_scaling_);
+  };
   EvaluationRecord record;
   record.step = step;
-  record.train = evaluate(net_, likelihood_, train_, target_scaling_);
-  if (test_.samples > 0) record.test = evaluate(net_, likelihood_, test_, target_scaling_);
+  record.train = *on(net_, train_);
+  record.test = on(net_, test_);
+  if (average_ && step > 0) {
+    record.average_train = on(*average_, train_);
+    record.average_test = on(*average_, test_);
+  }
   const PhaseScope phase(net_.backend(), Phase::io);
   if (on_evaluation) on_evaluation(record);
   return record;

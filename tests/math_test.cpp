@@ -11,6 +11,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "natgrad/device/likelihood.hpp"
+#include "natgrad/device/quadratic_model.hpp"
+
 namespace natgrad {
 namespace {
 
@@ -220,6 +223,58 @@ TYPED_TEST(MathOn, PassesNaNOn) {
 
 TYPED_TEST(MathOn, KeepsTanhWithinOneSoThatItsSlopeIsNotNegative) {
   for (TypeParam x = 0; x < TypeParam(25); x += TypeParam(1) / 512) EXPECT_LE(math::tanh(x), TypeParam(1));
+}
+
+TYPED_TEST(MathOn, BernoulliResidualAndRootOfTheFisherHoldAtEveryLogit) {
+  using R = TypeParam;
+  const long double epsilon = std::numeric_limits<R>::epsilon();
+  for (R z = -160; z <= 160; z += R(0.375))
+    for (const R y : {R(0), R(0.25), R(1)}) {
+      const long double p = 1 / (1 + std::exp(-static_cast<long double>(z))),
+                        q = 1 / (1 + std::exp(static_cast<long double>(z)));
+      const long double one = p * (1 - y), zero = q * y, root = std::sqrt(p * q);
+      const long double residual = Bernoulli::residual(z, y), root_fisher = Bernoulli::root_fisher(z);
+      EXPECT_NEAR(residual, (one - zero) / root, 4 * epsilon * (one + zero) / root)
+          << "z " << z << ", y " << y;
+      EXPECT_NEAR(root_fisher, root, 8 * epsilon * root) << "z " << z;
+    }
+}
+
+TYPED_TEST(MathOn, BernoulliResidualVanishesWhereTheSeenIsCertain) {
+  const TypeParam large = 4000;
+  EXPECT_EQ(Bernoulli::residual(large, TypeParam(1)), 0);
+  EXPECT_EQ(Bernoulli::residual(-large, TypeParam(0)), 0);
+  EXPECT_FALSE(std::isfinite(Bernoulli::residual(large, TypeParam(0))));
+  EXPECT_FALSE(std::isfinite(Bernoulli::residual(-large, TypeParam(1))));
+}
+
+// Σ c² = (p − e)ᵀ H⁺ (p − e) = 1/p_label − 1, the odds against the label.
+TYPED_TEST(MathOn, CategoricalResidualsHaveTheNormOfThePseudoInverse) {
+  using R = TypeParam;
+  const std::vector<std::vector<R>> logits{
+      {0, 0, 0, 0}, {3, -1, 2, 5}, {0, -30, -60, 5}, {-150, -100, -50, 0}, {0, -50, -100, -150}};
+  for (const std::vector<R>& z : logits)
+    for (std::size_t label = 0; label < 4; ++label) {
+      long double odds = 0.0L;
+      for (std::size_t k = 0; k < 4; ++k)
+        if (k != label) odds += std::exp(static_cast<long double>(z[k]) - z[label]);
+      R c[3];
+      Categorical::residuals(z.data(), 4, static_cast<Index>(label), R(1), c);
+      double norm2 = 0.0;
+      for (const R value : c) norm2 += static_cast<double>(value) * static_cast<double>(value);
+      const double range =
+          static_cast<double>(std::ranges::max(z) - std::ranges::min(z));  // log p is this wrong
+      EXPECT_NEAR(norm2 / static_cast<double>(odds), 1.0, (16.0 + range) * std::numeric_limits<R>::epsilon())
+          << "label " << label << ", z_1 " << z[1];
+    }
+}
+
+TEST(QuadraticModel, HasNoStepWhereItFallsWithoutAnEnd) {
+  for (const double curvature : {0.0, -1.0}) {
+    const QuadraticStep step = solve_quadratic_model({curvature, 0.5, 3.0, 1.0, 0.0, 4.0, 1.5, -0.75, 0.0});
+    EXPECT_TRUE(std::isnan(step.rate) && std::isnan(step.momentum) && std::isnan(step.quadratic))
+        << curvature;
+  }
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ TEST_P(FailingStep, RestoresWhereEveryTryRaisesTheLoss) {
       const oracle::Problem problem = random_problem<R>({{3, 4, 3}, {Activation::sin}, likelihood, 7}, 53);
       OnDevice<R> device(backend, problem);
       // Halved eleven times, such a β is still too large.
-      NaturalGradient<R> optimizer(device.net, likelihood, {.kl = 1e300, .damping = 0.5, .max_beta = 1e25});
+      NaturalGradient<R> optimizer(device.net, likelihood,
+                                   {.kl = 1e300, .damping = {.start = 0.5}, .max_beta = 1e25});
       const StepReport report = optimizer.step(device.batch());
       EXPECT_TRUE(report.rejected) << to_string(likelihood);
       EXPECT_EQ(report.backtracks, 11);
@@ -51,8 +52,9 @@ TEST_P(FailingStep, WithoutDampingIsOfMinimumNorm) {
   run([]<class R>(Backend<R>& backend) {
     for (const Structure structure : {Structure::dense, Structure::unit}) {
       OnDevice<R> device(backend, all_ones_problem());
-      NaturalGradient<R> optimizer(device.net, Likelihood::gaussian,
-                                   {.structure = structure, .kl = 100.0, .damping = 0.0});
+      NaturalGradient<R> optimizer(
+          device.net, Likelihood::gaussian,
+          {.fisher = {.structure = structure}, .kl = 100.0, .damping = {.start = 0.0}});
       const StepReport report = optimizer.step(device.batch());
       EXPECT_EQ(report.solver, "eigen");
       EXPECT_EQ(report.solver_retries, 0);
@@ -74,7 +76,8 @@ TEST_P(FailingStep, WithoutDampingSolvesWithTheL2Term) {
     problem.theta = {0.5, -0.25, 1};  // not in the range of F
     problem.l2 = 0.25;
     OnDevice<R> device(backend, problem);
-    NaturalGradient<R> optimizer(device.net, Likelihood::gaussian, {.kl = 1e6, .damping = 0.0, .l2 = 0.25});
+    NaturalGradient<R> optimizer(device.net, Likelihood::gaussian,
+                                 {.kl = 1e6, .damping = {.start = 0.0}, .l2 = 0.25});
     const StepReport report = optimizer.step(device.batch());
     EXPECT_FALSE(report.rejected);
     EXPECT_TRUE(close(download<R>(backend, optimizer.direction()),
@@ -88,8 +91,9 @@ TEST_P(FailingStep, ClimbsTheLadderWhereCholeskyFails) {
     for (const Structure structure : {Structure::dense, Structure::unit}) {
       const double damping = 1e-3 * epsilon<R>;  // lost in 1 + λ, as is 10λ
       OnDevice<R> device(backend, all_ones_problem());
-      NaturalGradient<R> optimizer(device.net, Likelihood::gaussian,
-                                   {.structure = structure, .kl = 100.0, .damping = damping});
+      NaturalGradient<R> optimizer(
+          device.net, Likelihood::gaussian,
+          {.fisher = {.structure = structure}, .kl = 100.0, .damping = {.start = damping}});
       const std::size_t synchronizations = backend.synchronizations();
       const StepReport report = optimizer.step(device.batch());
       EXPECT_EQ(backend.synchronizations() - synchronizations,
@@ -109,7 +113,8 @@ TEST_P(FailingStep, ClimbsTheLadderWhereCholeskyFails) {
 TEST_P(FailingStep, EndsTheLadderWithEigenvalues) {
   run([]<class R>(Backend<R>& backend) {
     OnDevice<R> device(backend, all_ones_problem());
-    NaturalGradient<R> optimizer(device.net, Likelihood::gaussian, {.kl = 100.0, .damping = 1e-30});
+    NaturalGradient<R> optimizer(device.net, Likelihood::gaussian,
+                                 {.kl = 100.0, .damping = {.start = 1e-30}});
     const StepReport report = optimizer.step(device.batch());
     EXPECT_EQ(report.solver, "eigen");
     EXPECT_EQ(report.solver_retries, 7);
@@ -145,8 +150,9 @@ TEST_P(FailingStep, RankDeficientStepsInLowPrecisionStayWithinTheBudget) {
       oracle::Problem problem =
           random_problem<R>({{3, 4, 2}, {Activation::tanh}, Likelihood::gaussian, 2}, 70 + seed);
       OnDevice<R> device(backend, problem);
-      NaturalGradient<R> optimizer(device.net, Likelihood::gaussian,
-                                   {.kl = 1e-2, .damping = 1e-4 * epsilon<R>, .adapt_damping = false});
+      NaturalGradient<R> optimizer(
+          device.net, Likelihood::gaussian,
+          {.kl = 1e-2, .damping = {.start = 1e-4 * epsilon<R>, .schedule = DampingSchedule::constant}});
       for (int step = 0; step < 3; ++step) {
         const StepReport report = optimizer.step(device.batch());
         retries += report.solver_retries;
@@ -266,7 +272,7 @@ TEST_P(FailingStep, TakesHugeInputsAsAStepOrAsANamedError) {
 }
 
 TEST(SolveLadder, ClimbsSixTimesTenfoldThenToEigenvaluesThenEnds) {
-  SolveLadder ladder(1e-4);
+  SolveLadder ladder(1e-4, Solver::automatic);
   for (int rung = 0; rung <= 6; ++rung) {
     EXPECT_EQ(ladder.method(), SolveMethod::cholesky);
     EXPECT_EQ(ladder.retries(), rung);
@@ -277,7 +283,7 @@ TEST(SolveLadder, ClimbsSixTimesTenfoldThenToEigenvaluesThenEnds) {
   EXPECT_EQ(ladder.retries(), 7);
   EXPECT_EQ(ladder.damping(), 1e-4);
   EXPECT_FALSE(ladder.climb());
-  EXPECT_EQ(SolveLadder(0.0).method(), SolveMethod::eigen);
+  EXPECT_EQ(SolveLadder(0.0, Solver::automatic).method(), SolveMethod::eigen);
 }
 
 }  // namespace

@@ -133,6 +133,81 @@ TEST_P(ScoreRows, ProductsAreThoseWithTheExpandedRows) {
   });
 }
 
+TEST_P(ScoreRows, GramIsTheProductOfTheExpandedRows) {
+  run([]<class R>(Backend<R>& backend) {
+    for (const ProblemShape& shape : problem_shapes())
+      for (const ScoreKind kind : kinds) {
+        const Scores<R> scores(backend, random_problem<R>(shape, 30), {.kind = kind, .draws = 3});
+        const oracle::Matrix s = to_matrix(scores.expanded());  // P × R
+        const DeviceMatrix<R> k(backend, s.cols, s.cols);
+        gram(scores.rows, k.view());
+        const HostMatrix<R> wanted = rounded<R>(oracle::multiply(oracle::transpose(s), s));
+        const double size = static_cast<double>(oracle::dot(s.data, s.data));
+        EXPECT_TRUE(within(
+            k.download(), lower_only(wanted), [&](Index, Index) { return allowed_error<R>() * size; },
+            Part::lower))
+            << shape << ", " << to_string(kind);
+      }
+  });
+}
+
+TEST_P(ScoreRows, ResidualsAreTheOraclesAndGiveTheGradient) {
+  run([]<class R>(Backend<R>& backend) {
+    Buffer<R> scratch;
+    for (const ProblemShape& shape : problem_shapes())
+      for (const ScoreKind kind : {ScoreKind::exact, ScoreKind::empirical}) {
+        const oracle::Problem problem = random_problem<R>(shape, 31);
+        const Scores<R> scores(backend, problem, {.kind = kind});
+        const HostMatrix<R> u = download<R>(backend, scores.rows.u);
+        EXPECT_TRUE(close(u, oracle::residuals(problem, kind), allowed_error<R>()))
+            << shape << ", " << to_string(kind);
+        const DeviceVector<R> g(backend, problem.parameters());
+        multiply_transposed<R>(scores.rows, scores.rows.u, g, scratch);
+        const oracle::Matrix s = oracle::sample_gradients(problem);  // they may cancel
+        EXPECT_TRUE(close(g.download(), oracle::gradient(problem), allowed_error<R>(),
+                          std::sqrt(static_cast<double>(oracle::dot(s.data, s.data)))))
+            << shape << ", " << to_string(kind);
+      }
+  });
+}
+
+TEST_P(ScoreRows, OfDrawsHaveNoResiduals) {
+  run([]<class R>(Backend<R>& backend) {
+    const ProblemShape shape{{3, 4, 5}, {Activation::tanh}, Likelihood::categorical, 7};
+    const Scores<R> scores(backend, random_problem<R>(shape, 32), {.kind = ScoreKind::mc, .draws = 2});
+    EXPECT_EQ(scores.rows.u.size, 0);
+    EXPECT_EQ(scores.rows.slice(2, 3).u.size, 0);
+  });
+}
+
+TEST_P(ScoreRows, KnowTheirShapeAndTheMemoryTheyTake) {
+  run([]<class R>(Backend<R>& backend) {
+    for (const ProblemShape& shape : problem_shapes()) {
+      const oracle::Problem problem = random_problem<R>(shape, 33);
+      const OnDevice<R> device(backend, problem);
+      Activations<R> acts;
+      Signals<R> signals;
+      forward(device.net, device.batch().x, acts);
+      const std::size_t before = backend.bytes_in_use();
+      const Rows<R> rows = score_rows(device.net, acts, {}, problem.likelihood, device.batch().y, signals);
+      const RowsShape wanted = rows_shape(problem.shape, shape.samples, rows.per_sample);
+      EXPECT_EQ(rows.shape(), wanted) << shape;
+      EXPECT_EQ(rows.parameters(), problem.parameters()) << shape;
+      EXPECT_EQ(wanted.parameters(), problem.parameters()) << shape;
+      EXPECT_EQ(wanted.count(), rows.count()) << shape;
+      for (Index l = 0; l < problem.shape.layers(); ++l)
+        EXPECT_EQ(wanted.offset(static_cast<std::size_t>(l)), problem.shape.offset(l)) << shape;
+      EXPECT_EQ((backend.bytes_in_use() - before) / sizeof(R),
+                static_cast<std::size_t>(Signals<R>::elements(wanted)))
+          << shape;
+      Buffer<R> scratch;
+      const DeviceVector<R> v(backend, HostMatrix<R>(rows.parameters(), 1)), w(backend, rows.count());
+      multiply<R>(rows, v, w, scratch);
+      EXPECT_EQ(scratch.size(), product_scratch(wanted)) << shape;
+    }
+  });
+}
+
 TEST_P(ScoreRows, SlicesAreTheRowsOfTheirSamples) {
   run([]<class R>(Backend<R>& backend) {
     const ProblemShape shape{{3, 4, 5}, {Activation::tanh}, Likelihood::categorical, 33};
@@ -147,7 +222,33 @@ TEST_P(ScoreRows, SlicesAreTheRowsOfTheirSamples) {
         HostMatrix<R> wanted(all.rows, count * r);
         std::copy_n(all.data.begin() + begin * r * all.rows, wanted.data.size(), wanted.data.begin());
         EXPECT_TRUE(identical(scores.expanded(part), wanted)) << to_string(kind) << " from " << begin;
+        if (kind == ScoreKind::mc) continue;
+        const HostMatrix<R> u = download<R>(backend, scores.rows.u);
+        HostMatrix<R> wanted_u(count * r, 1);
+        std::copy_n(u.data.begin() + begin * r, count * r, wanted_u.data.begin());
+        EXPECT_TRUE(identical(download<R>(backend, part.u), wanted_u))
+            << to_string(kind) << " from " << begin;
       }
+    }
+  });
+}
+
+TEST_P(ScoreRows, OfALayerAreItsPartOfTheRows) {
+  run([]<class R>(Backend<R>& backend) {
+    const ProblemShape shape{{3, 4, 2, 5}, {Activation::tanh, Activation::sin}, Likelihood::categorical, 7};
+    const oracle::Problem problem = random_problem<R>(shape, 34);
+    const Scores<R> scores(backend, problem, {});
+    const HostMatrix<R> all = scores.expanded();
+    for (std::size_t l = 0; l < 3; ++l) {
+      const Rows<R> part = scores.rows.layer(l);
+      EXPECT_EQ(part.count(), scores.rows.count());
+      EXPECT_EQ(part.per_sample, 4);
+      EXPECT_EQ(part.u.size, 0) << "g = Sᵀu is not of one layer's S";
+      HostMatrix<R> wanted(part.parameters(), all.cols);
+      const Index begin = problem.shape.offset(static_cast<Index>(l));
+      for (Index c = 0; c < all.cols; ++c)
+        for (Index i = 0; i < wanted.rows; ++i) wanted(i, c) = all(begin + i, c);
+      EXPECT_TRUE(identical(scores.expanded(part), wanted)) << "layer " << l;
     }
   });
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct CUstream_st;  // cudaStream_t is a pointer to this
 namespace natgrad {
 
 enum class Transpose { no, yes };
+enum class Side { left, right };
 
 /// Which rows S of per-sample scores stand for the Fisher F = SᵀS; see docs/notation.md.
 ///
@@ -46,6 +48,34 @@ struct ScoreSpec {
   /// r, the score rows per sample.
   Index rows_per_sample(Likelihood likelihood, Index outputs) const;
 };
+
+/// One layer's factors of score rows: in this layer row c of S is vec(d_c ã_⌊c/r⌋ᵀ), with ã = [a; 1] or, for
+/// a layer without a bias, a itself. ñ is the size of ã.
+template <class R>
+struct LayerFactors {
+  MatrixView<const R> a;  // n × N
+  MatrixView<const R> d;  // m × N·r, a sample's r signals in neighbouring columns
+  bool bias = true;
+
+  /// ñ.
+  Index inputs() const { return a.rows + (bias ? 1 : 0); }
+  Index units() const { return d.rows; }
+  /// mñ; in a vector of this size stand the weights, n × m (column j: into unit j), then the biases, m.
+  Index parameters() const { return units() * inputs(); }
+  /// The rows of samples begin … begin + count − 1.
+  LayerFactors slice(Index begin, Index count) const {
+    const Index r = a.cols > 0 ? d.cols / a.cols : 1;
+    return {a.columns(begin, count), d.columns(begin * r, count * r), bias};
+  }
+};
+
+/// Pairs of two layers' rows (p, q): all, p fastest; or, of one layer with itself, those with p ≥ q, as a
+/// packed lower triangle stores them, column by column.
+enum class Pairs { all, unique };
+
+inline Index pair_count(Pairs pairs, Index p, Index q) {
+  return pairs == Pairs::all ? p * q : p * (p + 1) / 2;
+}
 
 /// The operations. Matrices are column-major with one sample per column unless a comment says otherwise;
 /// outputs do not overlap inputs unless a comment allows it. Only the lower triangle of a symmetric matrix
@@ -67,16 +97,19 @@ class Backend : public Device {
   /// C ← α op(A) op(B) + βC. Where β = 0, C may hold anything on entry.
   virtual void gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b, R beta,
                     MatrixView<R> c) = 0;
+  /// out ← x ∘ y, m × n; may be x or y itself.
+  virtual void hadamard(MatrixView<const R> x, MatrixView<const R> y, MatrixView<R> out) = 0;
   /// Lower triangle of C ← αAAᵀ + βC; A is n × k.
   virtual void syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) = 0;
   /// y ← Ax, A symmetric n × n.
   virtual void symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) = 0;
 
   // --- symmetric systems: a single matrix is a batch of one ------------------------------------------------
-  // Slots factor_info, largest_diagonal and rank gather over calls; the caller sets them to 0 before the
-  // first.
+  // Slots factor_info, largest_diagonal, rank, largest_eigenvalue and smallest_eigenvalue gather over calls;
+  // the caller sets them to 0 before the first (an eigenvalue slot of 0 is empty).
 
-  /// out_k ← F_k + λI (lower triangles). Slot largest_diagonal ← its maximum with every diagonal of F.
+  /// out_k ← F_k + λI (lower triangles); out, where it is a single matrix, may have a stride. Slot
+  /// largest_diagonal ← its maximum with every diagonal of F.
   virtual void damp(BatchView<const R> f, R lambda, BatchView<R> out) = 0;
   /// A_k ← its lower Cholesky factor. Slot factor_info, where it is still 0, ← the first failure; the
   /// diagonal of every factor is looked at, for a library's `info` of 0 proves nothing. Above the diagonal a
@@ -84,11 +117,21 @@ class Backend : public Device {
   virtual void cholesky(BatchView<R> a) = 0;
   /// B ← (LLᵀ)⁻¹B. Batch of one: B is n × m, any m. Otherwise column k of B belongs to matrix k.
   virtual void cholesky_solve(BatchView<const R> l, MatrixView<R> b) = 0;
+  /// B ← op(L)⁻¹B (left) or B op(L)⁻¹ (right), L lower triangular, of order B's rows or columns; any strides.
+  virtual void triangular_solve(Side side, Transpose t, MatrixView<const R> l, MatrixView<R> b) = 0;
   /// A ← V, w ← the eigenvalues in ascending order, A = V diag(w) Vᵀ. Slot factor_info as for
   /// `cholesky`.
   virtual void eigen(MatrixView<R> a, VectorView<R> w) = 0;
-  /// c_i ← c_i / w_i where w_i > cutoff · max w, else 0. Slot rank ← rank + the number kept.
+  /// c_i ← c_i / w_i where w_i > cutoff · max w, else 0. Slot rank ← rank + the number kept,
+  /// largest_eigenvalue ← its maximum with max w, smallest_eigenvalue ← its minimum with those kept.
   virtual void spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) = 0;
+  /// x_i ← b_i / (f_i + λ), 0 where the denominator is 0; x may be b itself.
+  virtual void damped_quotient(VectorView<const R> b, VectorView<const R> f, R lambda, VectorView<R> x) = 0;
+  /// The factored damping of a Kronecker product (Martens & Grosse 2015, section 6.3): out_a ← A + πγI,
+  /// out_g ← G + γ/π I, lower triangles, π² = (tr A / order of A) / (tr G / order of G); π = 1 where a trace
+  /// is 0. Slot largest_diagonal as for `damp`, of both.
+  virtual void damp_factors(MatrixView<const R> a, MatrixView<const R> g, R gamma, MatrixView<R> out_a,
+                            MatrixView<R> out_g) = 0;
 
   // --- network ---------------------------------------------------------------------------------------------
   /// A ← φ(Z + b1ᵀ), Z ← φ'(Z + b1ᵀ); Z, A: n × N, b: n. A may be Z itself, then the slopes are not kept.
@@ -105,6 +148,14 @@ class Backend : public Device {
   /// each carrying 1/√N. `y` is read by `empirical` only; else it may be an empty view.
   virtual void signals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z,
                        MatrixView<const R> y, MatrixView<R> d) = 0;
+  /// u with g = Sᵀu for the rows S that `signals` begins, u: N·r, of kinds exact and empirical: u = c/√N with
+  /// B(z)c = p − y; empirical: 1/√N. Not finite where the label's probability underflows. Throws UsageError
+  /// for `mc`, which has none.
+  virtual void residuals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z,
+                         MatrixView<const R> y, VectorView<R> u) = 0;
+  /// slot ← mean over samples of x_nᵀ H(z_n) y_n, H the Fisher of the outputs; x, y: C × N; terms in f64.
+  virtual void output_fisher(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> x,
+                             MatrixView<const R> y, Slot slot) = 0;
   /// Slot kl ← mean KL(p(·|z_old) ‖ p(·|z_new)), slot loss_change ← mean change of the negative
   /// log-likelihood; both without cancellation, each term in f64.
   virtual void divergence(Likelihood likelihood, MatrixView<const R> z_old, MatrixView<const R> z_new,
@@ -117,12 +168,29 @@ class Backend : public Device {
   virtual void squared_error(MatrixView<const R> means, MatrixView<const R> y,
                              VectorView<const R> weight) = 0;
 
-  // --- Fisher: one layer's factors, a: n × N inputs, d: m × N·r signals ------------------------------------
-  /// s ← score rows as columns: column c holds δ_jc a_i⌊c/r⌋ at j·n + i and δ_jc at m·n + j;
-  /// s: m(n + 1) × N·r.
-  virtual void khatri_rao(MatrixView<const R> a, MatrixView<const R> d, MatrixView<R> s) = 0;
-  /// F_j ← Σ_c δ_jc² ãã ᵀ with ã = [a; 1], a batch of m matrices of order n + 1, lower triangles.
-  virtual void unit_blocks(MatrixView<const R> a, MatrixView<const R> d, BatchView<R> f) = 0;
+  // --- Fisher: from layers' factors
+  // --------------------------------------------------------------------------
+  /// s ← score rows as columns: column c holds δ_jc a_i⌊c/r⌋ at j·n + i and, with a bias, δ_jc at m·n + j;
+  /// s: mñ × N·r.
+  virtual void khatri_rao(const LayerFactors<R>& layer, MatrixView<R> s) = 0;
+  /// Lower triangle of K ← Σ_l (Ã_lᵀÃ_l) ∘ (D_lᵀD_l) = SSᵀ, K: N·r × N·r; element (c, c') of the first factor
+  /// is that of samples ⌊c/r⌋ and ⌊c'/r⌋.
+  virtual void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k) = 0;
+  /// F_j ← αΣ_c δ_jc² ããᵀ + βF_j, a batch of m matrices of order ñ, lower triangles. Where β = 0, F may hold
+  /// anything on entry.
+  virtual void unit_blocks(const LayerFactors<R>& layer, R alpha, R beta, BatchView<R> f) = 0;
+  /// out ← products of inputs, row (p, q) of column n: ã_pn ã'_qn; out: pairs(ñ, ñ') × N.
+  virtual void input_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y,
+                           MatrixView<R> out) = 0;
+  /// out ← products of signals, row (p, q) of column n: Σ_k δ_p,nr+k δ'_q,nr+k; out: pairs(m, m') × N.
+  virtual void signal_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y,
+                            MatrixView<R> out) = 0;
+  /// Puts products Q = (input pairs)(signal pairs)ᵀ where they stand in the block F ← βF + S_xᵀS_y of two
+  /// layers, mñ × m'ñ': element (p, q) of the inputs, (j, j') of the signals belongs to row (j, p), column
+  /// (j', q). Q holds the signal pairs from `first` on as its columns, and only their elements of F are
+  /// touched. With `unique` (x and y the same layer) the lower triangle of F alone.
+  virtual void unpack_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y,
+                            MatrixView<const R> q, Index first, R beta, MatrixView<R> f) = 0;
   /// w_c ← βw_c + Σ_j D_jc T_j⌊c/r⌋; T: m × N, w: N·r.
   virtual void column_dots(MatrixView<const R> d, MatrixView<const R> t, R beta, VectorView<R> w) = 0;
   /// E_jn ← Σ_k w_{nr+k} D_j,nr+k; E: m × N.
@@ -136,6 +204,11 @@ class Backend : public Device {
   /// Slot beta ← min(β_max, √(2ε / slot quadratic)); β_max where the quadratic is 0, NaN where it is not a
   /// finite number ≥ 0.
   virtual void step_size(double kl_budget, double max_beta) = 0;
+  /// The minimiser of the quadratic model along d and the step before, s (Martens & Grosse 2015, section 7):
+  /// slots rate, momentum ← (α, μ) of [dᵀCd, dᵀCs; dᵀCs, sᵀCs](α, μ)ᵀ = (gᵀd, gᵀs)ᵀ, C = F + κI, from the
+  /// slots fisher_*, norm_* and slope_*; μ = 0 where the system is singular to 1e-10. Slot quadratic ← α²dᵀFd
+  /// + 2αμ dᵀFs + μ²sᵀFs. NaN where an input is not finite.
+  virtual void quadratic_step(double kappa) = 0;
   /// Adam (Kingma & Ba 2015, algorithm 1), with bias corrections c1 = 1 − β1ᵗ, c2 = 1 − β2ᵗ:
   /// m ← β1 m + (1 − β1)g, v ← β2 v + (1 − β2)g², θ ← θ − rate · (m/c1) / (√(v/c2) + ϵ).
   struct AdamRates {

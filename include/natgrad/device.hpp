@@ -14,21 +14,36 @@ namespace natgrad {
 
 /// Names of the device-resident numbers of a step.
 enum class Slot : int {
-  loss,              // mean negative log-likelihood
-  loss_change,       // the same, new minus old parameters, without cancellation
-  kl,                // mean KL(p_old ‖ p_new)
-  quadratic,         // dᵀFd
-  beta,              // step size
-  gradient_norm2,    // gᵀg
-  gradient_step,     // gᵀd
-  step_norm2,        // dᵀd
-  parameter_norm2,   // θᵀθ
-  parameter_step,    // θᵀd
-  factor_info,       // 0: all factorisations hold; k > 0: the first failed at minor k; −1: not finite
-  largest_diagonal,  // of the matrices damped
-  rank,              // eigenvalues kept by spectral solves
-  correct,           // samples whose largest output is their class
-  squared_error,     // Σ (mean − target)², weighted
+  loss,                 // mean negative log-likelihood
+  loss_change,          // the same, new minus old parameters, without cancellation
+  kl,                   // mean KL(p_old ‖ p_new)
+  quadratic,            // dᵀFd
+  beta,                 // step size
+  gradient_norm2,       // gᵀg
+  gradient_step,        // gᵀd
+  step_norm2,           // dᵀd
+  parameter_norm2,      // θᵀθ
+  parameter_step,       // θᵀd
+  factor_info,          // 0: all factorisations hold; k > 0: the first failed at minor k; −1: not finite
+  largest_diagonal,     // of the matrices damped
+  rank,                 // eigenvalues kept by spectral solves
+  largest_eigenvalue,   // of the matrices that they solve with
+  smallest_eigenvalue,  // among those kept
+  correct,              // samples whose largest output is their class
+  squared_error,        // Σ (mean − target)², weighted
+  residual_norm2,       // of a linear system, and of its right-hand side
+  right_side_norm2,
+  // The quadratic model along a direction d and the step before, s: F the exact Fisher.
+  fisher_dd,  // dᵀFd
+  fisher_ds,
+  fisher_ss,
+  norm_dd,  // dᵀd
+  norm_ds,
+  norm_ss,
+  slope_d,  // gᵀd
+  slope_s,
+  rate,      // α of αd + μs
+  momentum,  // μ
   count_
 };
 
@@ -64,6 +79,8 @@ class Device {
   void deallocate(void* memory, std::size_t bytes) noexcept;
   std::size_t bytes_in_use() const { return bytes_in_use_; }
   std::size_t peak_bytes() const { return peak_bytes_; }
+  /// Bytes that may still be allocated, as far as the device can tell.
+  virtual std::size_t available_bytes() const = 0;
   /// Allocations so far, freed ones included.
   std::size_t allocations() const { return allocations_; }
 

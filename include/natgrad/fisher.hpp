@@ -7,9 +7,14 @@
 
 namespace natgrad {
 
-/// What of F is kept: dense: all of it, P × P · unit: the blocks that belong to one unit's incoming weights
-/// and bias, n_{l+1} matrices of order n_l + 1 per layer (Ollivier 2015, section 2.3).
-enum class Structure { dense, unit };
+/// What of F is kept, and how systems with it are solved; docs/structures.md compares them.
+///
+/// dense: all of it, P × P · gram: all of it, through the R × R Gram matrix K = SSᵀ · matrix_free: all of it,
+/// by conjugate gradients on products with S · layer: the blocks of the layers, each through its own matrix
+/// or its Gram, whichever is smaller · unit: the blocks of one unit's incoming weights and bias (Ollivier
+/// 2015, section 2.3) · kronecker: G_l ⊗ A_l per layer (Martens & Grosse 2015) · ekfac: the same with
+/// re-estimated eigenvalues (George et al. 2018) · diagonal.
+enum class Structure { dense, gram, matrix_free, layer, unit, kronecker, ekfac, diagonal };
 
 std::string_view to_string(Structure structure);
 Structure parse_structure(std::string_view name);
@@ -20,40 +25,102 @@ enum class SolveMethod { cholesky, eigen };
 
 std::string_view to_string(SolveMethod method);
 
-/// A curvature matrix on a device. Operations are enqueued; whether a factorisation held stands in the slots
-/// factor_info, largest_diagonal and rank, which `factor` sets.
+/// The right-hand side b of (F + λI)d = b. A structure that is `dual()` reads b = Sᵀu + λv as its parts where
+/// u is given: nothing cancels then, and b may be left empty.
+template <class R>
+struct RightSide {
+  VectorView<const R> b{};  // P
+  VectorView<const R> u{};  // R, or empty
+  VectorView<const R> v{};  // P, or empty: 0
+};
+
+struct FisherOptions {
+  Structure structure = Structure::dense;
+  double decay = 0.0;   // ρ of F ← ρF + (1 − ρ)SᵀS, ρ = min(decay, 1 − 1/k) at the k-th update
+  double cutoff = 0.0;  // of eigenvalues, relative to the largest; 0: the rounding error, see spectral_cutoff
+  int refine = 0;       // steps of iterative refinement with residuals from S itself; dual structures
+  /// The metric of the damping (gram only): with a mix w < 1, w SᵀS + (1 − w)M instead of SᵀS + λI, M the
+  /// damped running Kronecker factors with ρ = factor_decay, taken anew at every refresh-th update.
+  bool kronecker_metric = false;
+  double mix = 0.5;
+  double factor_decay = 0.95;
+  int refresh = 1;  // updates from one that takes the curvature (the metric, the factors) anew to the next
+  Structure preconditioner = Structure::diagonal;  // of matrix_free: diagonal or kronecker
+  double tolerance = 1e-6;                         // of matrix_free: relative residual
+  int max_iterations = 1000;                       // of matrix_free
+
+  /// Throws UsageError naming the option, its value and what is allowed.
+  void validate() const;
+};
+
+/// A curvature matrix on a device. Operations are enqueued; how a solve went stands in the slots factor_info,
+/// largest_diagonal, rank, largest_eigenvalue, smallest_eigenvalue, residual_norm2 and right_side_norm2,
+/// which `solve` sets.
 template <class R>
 class Fisher {
  public:
   virtual ~Fisher() = default;
 
-  /// F ← SᵀS, restricted to the structure. The rows stay in use until the next update.
-  virtual void update(const Rows<R>& rows) = 0;
+  /// F ← SᵀS, restricted to the structure, averaged with what was before where options ask for it. The rows
+  /// have the shape that the structure was made for and stay in use until the next update.
+  void update(const Rows<R>& rows);
   /// out ← Fv, both P.
   virtual void multiply(VectorView<const R> v, VectorView<R> out) = 0;
-  /// Slot quadratic ← dᵀFd, from the rows as a sum of squares: it never cancels and is never negative.
-  virtual void quadratic(VectorView<const R> d) = 0;
-  /// Prepares solves with F + λI; λ = 0 needs `eigen`.
-  virtual void factor(SolveMethod method, R damping) = 0;
-  /// d ← (F + λI)⁻¹b, both P, with the last factorisation.
-  virtual void solve(VectorView<const R> b, VectorView<R> d) = 0;
+  /// d ← (F + λI)⁻¹b, P; slot quadratic ← dᵀFd. λ = 0 needs `eigen`. A factorisation serves until the next
+  /// update or another λ or method. Where b is given by its parts alone, slots gradient_norm2 ← ‖Sᵀu‖² and
+  /// gradient_step ← (Sᵀu)ᵀd too. The residual slots are set by structures that can tell.
+  void solve(SolveMethod method, double damping, const RightSide<R>& right, VectorView<R> d);
   /// out ← F, P × P, both triangles. The undamped matrix that the structure stands for.
   virtual void to_dense(MatrixView<R> out) = 0;
 
-  /// out ← (F + λI)⁻¹, P × P, with the last factorisation; P solves.
-  void inverse(MatrixView<R> out);
+  /// Whether `solve` reads u and v of a RightSide; and whether they do without b.
+  virtual bool dual() const { return false; }
+  virtual bool needs_gradient() const { return true; }
+  /// Of the last solve, where it was iterative; else 0.
+  virtual int iterations() const { return 0; }
+  /// out ← (F + λI)⁻¹, P × P; P solves.
+  void inverse(SolveMethod method, double damping, MatrixView<R> out);
 
-  Index parameters() const { return parameters_; }
+  Index parameters() const { return shape_.parameters(); }
 
  protected:
-  Fisher(Backend<R>& backend, Index parameters) : backend_(backend), parameters_(parameters) {}
+  Fisher(Backend<R>& backend, RowsShape shape, const FisherOptions& options)
+      : backend_(backend), shape_(std::move(shape)), options_(options) {}
+
+  /// The structure's part of `update`: F ← αSᵀS + βF.
+  virtual void accumulate(R alpha, R beta) = 0;
+  /// Whether this update takes the curvature anew: every refresh-th.
+  bool due() const { return (updates_ - 1) % options_.refresh == 0; }
+  /// Whether F is not, or not only, SᵀS of the last rows.
+  bool older() const { return options_.decay > 0.0 || options_.refresh > 1; }
+  /// The structure's part of `solve`, with the slots of factorisations set to 0.
+  virtual void solve_damped(SolveMethod method, R damping, const RightSide<R>& right, VectorView<R> d) = 0;
 
   Backend<R>& backend_;
-  Index parameters_;  // P
+  RowsShape shape_;
+  FisherOptions options_;
+  Rows<R> rows_;       // of the last update
+  Index updates_ = 0;  // so far
 };
 
-/// Throws OutOfMemory where the structure does not fit.
+/// Memory of one purpose.
+struct PlannedBuffer {
+  std::string name;
+  Index elements = 0;
+};
+
+/// What a structure takes, before it is made: the same list that it allocates.
+struct FisherPlan {
+  std::vector<PlannedBuffer> buffers;
+  double flops = 0.0;  // of an update and a solve; matrix_free: of 20 iterations
+  bool exact = false;  // solves with all of F
+};
+
+FisherPlan plan_fisher(const RowsShape& shape, const FisherOptions& options);
+
+/// Throws OutOfMemory where the structure does not fit, UsageError where options do not go together.
 template <class R>
-std::unique_ptr<Fisher<R>> make_fisher(Backend<R>& backend, const NetworkShape& shape, Structure structure);
+std::unique_ptr<Fisher<R>> make_fisher(Backend<R>& backend, const RowsShape& shape,
+                                       const FisherOptions& options);
 
 }  // namespace natgrad

@@ -53,17 +53,25 @@ struct MatrixView {
   }
 };
 
-/// `count` square matrices of order n, each column-major and contiguous, one after the other.
+/// `count` square matrices of order n, each column-major and contiguous, one after the other. A single matrix
+/// may have a stride.
 template <class T>
 struct BatchView {
   T* data = nullptr;
-  Index n = 0, count = 0;
+  Index n = 0, count = 0, stride = 0;
+
+  BatchView() = default;
+  BatchView(T* data, Index n, Index count) : data(data), n(n), count(count), stride(n) {}
+  explicit BatchView(MatrixView<T> single)
+      : data(single.data), n(single.rows), count(1), stride(single.stride) {}
 
   Index size() const { return n * n * count; }
-  MatrixView<T> operator[](Index k) const { return {data + k * n * n, n, n}; }
+  MatrixView<T> operator[](Index k) const { return {data + k * n * stride, n, n, stride}; }
   template <std::same_as<const T> U>
   operator BatchView<U>() const {
-    return {data, n, count};
+    BatchView<U> other(data, n, count);
+    other.stride = stride;
+    return other;
   }
 };
 

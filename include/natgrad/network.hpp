@@ -91,6 +91,12 @@ class Activations {
   MatrixView<const R> slopes(Index l) const { return slopes_[static_cast<std::size_t>(l)]; }
   /// z_L, C × N.
   MatrixView<const R> output() const { return output_; }
+  /// Views of samples begin … begin + count − 1.
+  Activations columns(Index begin, Index count) const;
+
+  /// Elements of memory that `forward` and `forward_output` take.
+  static Index elements(const NetworkShape& shape, Index samples);
+  static Index output_elements(const NetworkShape& shape, Index samples);
 
  private:
   template <class S>
@@ -113,5 +119,12 @@ void forward(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts)
 /// The same for output() alone: no slopes are kept, and two buffers serve all layers.
 template <class R>
 void forward_output(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts);
+
+/// jv ← Jv, C × N, the derivative of the outputs z_L along v (P), for the batch that `acts` has seen and the
+/// θ that it has seen it with: ż_{l+1} = W_l ȧ_l + V_l ã_l, ȧ = φ' ∘ ż (forward mode). `scratch`:
+/// output_elements. Costs about two forward passes.
+template <class R>
+void jacobian_product(const Network<R>& net, const Activations<R>& acts, VectorView<const R> v,
+                      Buffer<R>& scratch, MatrixView<R> jv);
 
 }  // namespace natgrad

@@ -31,11 +31,17 @@ struct StepReport {
   double rho = none;          // actual over predicted change of the loss
   int backtracks = 0;         // tries beyond the first
   bool rejected = false;      // no try was accepted; θ is as before, bit for bit
+  double momentum = none;     // μ of the step before in this one
   std::string solver;         // "cholesky", "eigen", or empty
   int solver_retries = 0;     // rungs of the failure ladder taken
-  double grad_norm = none;    // ‖g‖
-  double step_norm = none;    // ‖θ_new − θ‖; 0 where rejected
-  std::string note;           // something a person should read, or empty
+  int iterations = 0;         // of an iterative solve
+  double residual = none;     // ‖b − Ax‖/‖b‖ of the system solved, where the structure can tell
+  double rank = none;         // eigenvalues kept, with `eigen`; the largest over the smallest kept; that one
+  double condition = none;
+  double smallest_eigenvalue = none;
+  double grad_norm = none;  // ‖g‖
+  double step_norm = none;  // ‖θ_new − θ‖; 0 where rejected
+  std::string note;         // something a person should read, or empty
 };
 
 /// Changes a network's parameters, batch by batch.
@@ -52,17 +58,24 @@ template <class R>
 class GradientPass {
  public:
   /// `l2` is η of ½η‖θ‖².
-  GradientPass(const Network<R>& net, Likelihood likelihood, double l2);
+  GradientPass(const Network<R>& net, Likelihood likelihood, double l2)
+      : net_(net), likelihood_(likelihood), l2_(l2) {}
 
-  /// Runs forward and backward; slots loss, gradient_norm2, parameter_norm2. Returns the empirical score
-  /// rows.
-  Rows<R> run(const Batch<R>& batch);
+  /// Runs forward; slots loss, parameter_norm2.
+  void forward(const Batch<R>& batch);
+  /// The empirical score rows of that batch.
+  Rows<R> empirical_rows(const Batch<R>& batch);
+  /// gradient() ← ∇(loss + ½η‖θ‖²) from these rows; slot gradient_norm2.
+  void gradient(const Rows<R>& empirical_rows);
+  /// All three.
+  void run(const Batch<R>& batch);
+
   const Activations<R>& activations() const { return acts_; }
-  /// g = ∇(loss + ½η‖θ‖²), P.
+  /// g, P.
   VectorView<R> gradient() const { return gradient_.vector(); }
 
   double l2() const { return l2_; }
-  /// loss + ½η‖θ‖² from the slots. Throws NumericError where it or the gradient is not finite.
+  /// loss + ½η‖θ‖² from the slots. Throws NumericError where it, the gradient or θ is not finite.
   double checked_loss(const Scalars& scalars) const;
 
  private:
@@ -71,7 +84,7 @@ class GradientPass {
   double l2_;
   Activations<R> acts_;
   Signals<R> signals_;
-  Buffer<R> gradient_;  // P
+  Buffer<R> gradient_;  // P, with its first use
 };
 
 struct SgdOptions {

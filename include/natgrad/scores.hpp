@@ -11,35 +11,69 @@
 
 namespace natgrad {
 
-/// One layer's factors: row c of S is, in this layer, d_c ã_⌊c/r⌋ᵀ.
-template <class R>
-struct LayerFactors {
-  MatrixView<const R> a;  // n_l × N
-  MatrixView<const R> d;  // n_{l+1} × N·r, a sample's r signals in neighbouring columns
+/// The sizes of score rows, from which memory and work follow.
+struct RowsShape {
+  struct Layer {
+    Index inputs = 0, units = 0;  // n, m
+    bool bias = true;
+    /// ñ.
+    Index extended() const { return inputs + (bias ? 1 : 0); }
+    /// mñ.
+    Index parameters() const { return units * extended(); }
+    bool operator==(const Layer&) const = default;
+  };
+  std::vector<Layer> layers;
+  Index samples = 0, per_sample = 1;  // N, r
+
+  /// R = N·r.
+  Index count() const { return samples * per_sample; }
+  /// P.
+  Index parameters() const { return offset(layers.size()); }
+  /// Where layer l begins in a vector of P.
+  Index offset(std::size_t l) const;
+  bool operator==(const RowsShape&) const = default;
 };
 
-/// The rows S of a batch as views of {A_l, D_l}; valid as long as what they view.
+/// Of a network's rows.
+RowsShape rows_shape(const NetworkShape& net, Index samples, Index per_sample);
+
+/// The rows S of a batch as views of {A_l, D_l}; valid as long as what they view. A layer without inputs (n =
+/// 0, r = 1) holds explicit rows: D = Sᵀ, and its biases are the parameters.
 template <class R>
 struct Rows {
   Backend<R>* backend = nullptr;
   std::vector<LayerFactors<R>> layers;
-  Index per_sample = 1;  // r
+  Index per_sample = 1;     // r
+  VectorView<const R> u{};  // R, with g = Sᵀu the gradient of the loss; empty where there is none
 
   Index samples() const { return layers.front().a.cols; }
   Index count() const { return layers.front().d.cols; }
   /// P.
   Index parameters() const;
+  RowsShape shape() const;
   /// The rows of samples begin … begin + count − 1.
   Rows slice(Index begin, Index count) const;
+  /// The part of layer l; `u` is lost.
+  Rows layer(std::size_t l) const;
 };
 
-/// w ← Sv, R; costs about one forward pass. `scratch` grows to the widest layer times N.
+/// One layer's part of a vector in θ's order: weights n × m, column j into unit j; the biases, m or none.
+template <class R>
+LayerView<R> part_of(const RowsShape::Layer& layer, VectorView<R> v) {
+  const Index weights = layer.inputs * layer.units;
+  return {{v.data, layer.inputs, layer.units}, v.slice(weights, v.size - weights)};
+}
+
+/// w ← Sv, R; costs about one forward pass. `scratch` holds the widest layer times N at least.
 template <class R>
 void multiply(const Rows<R>& rows, VectorView<const R> v, VectorView<R> w, Buffer<R>& scratch);
 
-/// g ← Sᵀw, P; costs about one gradient.
+/// g ← Sᵀw, P; costs about one gradient. `scratch` as for `multiply`.
 template <class R>
 void multiply_transposed(const Rows<R>& rows, VectorView<const R> w, VectorView<R> g, Buffer<R>& scratch);
+
+/// Elements that the scratch of both takes.
+Index product_scratch(const RowsShape& shape);
 
 /// g ← ∇loss, P, of rows of the empirical kind: g = Sᵀ(1/√N, …, 1/√N)ᵀ.
 template <class R>
@@ -49,12 +83,20 @@ void gradient(const Rows<R>& empirical_rows, VectorView<R> g);
 template <class R>
 void expand(const Rows<R>& rows, MatrixView<R> s);
 
+/// Lower triangle of K ← SSᵀ, R × R.
+template <class R>
+void gram(const Rows<R>& rows, MatrixView<R> k) {
+  rows.backend->gram(rows.layers, k);
+}
+
 /// The signals D_l of a backward pass; buffers are kept for the next batch.
 template <class R>
 class Signals {
  public:
   /// n_l × N·r, l = 1 … L.
   MatrixView<R> layer(Index l) const { return views_[static_cast<std::size_t>(l)]; }
+  /// Elements of memory for the rows of that shape.
+  static Index elements(const RowsShape& shape);
 
  private:
   template <class S>
@@ -63,10 +105,11 @@ class Signals {
 
   std::vector<Buffer<R>> buffers_;
   std::vector<MatrixView<R>> views_;
+  Buffer<R> residuals_;
 };
 
-/// The score rows of the batch that `acts` has seen; y as in Backend::signals. The rows view `acts` and
-/// `signals`.
+/// The score rows of the batch that `acts` has seen; y as in Backend::residuals (kind mc: not read, no u).
+/// The rows view `acts` and `signals`.
 template <class R>
 Rows<R> score_rows(const Network<R>& net, const Activations<R>& acts, const ScoreSpec& spec,
                    Likelihood likelihood, MatrixView<const R> y, Signals<R>& signals);

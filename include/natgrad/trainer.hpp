@@ -36,6 +36,9 @@ template <class R>
 Evaluation evaluate(const Network<R>& net, Likelihood likelihood, const DeviceDataset<R>& data,
                     const Scaling& target_scaling);
 
+/// Elements of memory that `evaluate` takes while it runs.
+Index evaluation_elements(const NetworkShape& net, Likelihood likelihood, Index samples);
+
 struct TrainerOptions {
   Index batch = 0;  // N; 0: the whole training set
   Index steps = 0;  // limits; 0: none
@@ -44,6 +47,9 @@ struct TrainerOptions {
   std::optional<double> target_loss{};  // on the training batch
   Index eval_every = 0;                 // steps; 0: once an epoch
   std::uint64_t seed = 1;               // of the shuffling
+  /// ξ of the averaged iterate θ̄ ← ξ_k θ̄ + (1 − ξ_k)θ after step k, ξ_k = min(ξ, 1 − 1/k) (Martens & Grosse
+  /// 2015, section 13), which is evaluated beside θ; 0: none.
+  double average = 0.0;
 
   /// Throws UsageError naming the option, its value and what is allowed.
   void validate(Index samples) const;
@@ -67,6 +73,7 @@ struct EvaluationRecord {
   Index step = 0;
   Evaluation train;
   std::optional<Evaluation> test;
+  std::optional<Evaluation> average_train, average_test;  // of the averaged iterate
 };
 
 struct TrainingSummary {
@@ -114,8 +121,12 @@ class Trainer {
 
   TrainingSummary run();
 
+  /// The averaged iterate, or null where none is kept.
+  const Network<R>* average() const { return average_ ? &*average_ : nullptr; }
+
  private:
   StepRecord one_step(Index step, BatchStream<R>& batches);
+  void update_average(Index step);
   EvaluationRecord evaluate_now(Index step);
   std::optional<StopReason> limit_reached(const StepRecord& record, const TrainingSummary& so_far) const;
 
@@ -125,6 +136,7 @@ class Trainer {
   DeviceDataset<R> train_, test_;
   Scaling target_scaling_;
   TrainerOptions options_;
+  std::optional<Network<R>> average_;  // θ̄
 };
 
 }  // namespace natgrad

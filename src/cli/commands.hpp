@@ -6,6 +6,7 @@
 namespace natgrad::cli {
 
 int run_train(Options options);
+int run_plan(Options options);
 int run_eval(Options options);
 int run_predict(Options options);
 int run_inspect(Options options);

@@ -39,7 +39,8 @@ bool fits(const toml::node& node, const OptionEntry& entry) {
     bool operator()(std::optional<double> Options::*) const { return node.is_number(); }
     bool operator()(bool Options::*) const { return node.is_boolean(); }
   } const type_fits{node};
-  return word || (entry.traits.on_off && node.is_string()) || std::visit(type_fits, entry.member);
+  const bool text = entry.traits.on_off || entry.traits.bytes;
+  return word || (text && node.is_string()) || std::visit(type_fits, entry.member);
 }
 
 /// The value as it would stand on the command line; none where its type cannot.

@@ -1,6 +1,7 @@
 /// natgrad inspect: one natural-gradient step on one batch, with nothing hidden.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
@@ -24,11 +25,17 @@ std::string to_json(const StepReport& report, Index parameters, Index samples, I
                                        {"beta", report.beta},
                                        {"kl_model", report.kl_model},
                                        {"kl_measured", report.kl_measured},
+                                       {"momentum", report.momentum},
                                        {"backtracks", report.backtracks},
                                        {"accepted", !report.rejected},
                                        {"new_loss", report.new_loss},
                                        {"solver", report.solver},
-                                       {"solver_retries", report.solver_retries}};
+                                       {"solver_retries", report.solver_retries},
+                                       {"iterations", report.iterations},
+                                       {"residual", report.residual},
+                                       {"rank", report.rank},
+                                       {"condition", report.condition},
+                                       {"smallest_eigenvalue", report.smallest_eigenvalue}};
   return json.dump(2) + "\n";
 }
 
@@ -59,12 +66,14 @@ void write_square(const std::string& path, const Buffer<R>& matrix, Index n) {
 /// The files of P × P numbers that were asked for.
 template <class R>
 void write_matrices(const std::string& folder, Backend<R>& backend, Fisher<R>& fisher,
-                    const Options& options) {
+                    const StepReport& report, const Options& options) {
   if (!options.dump_fisher && !options.dump_inverse && !options.spectrum) return;
   const Index p = fisher.parameters();
   Buffer<R> matrix(backend, p * p);
   if (options.dump_inverse) {
-    fisher.inverse(matrix.matrix(p, p));
+    // As the step solved; η joins λ there.
+    const SolveMethod method = report.solver == "eigen" ? SolveMethod::eigen : SolveMethod::cholesky;
+    fisher.inverse(method, report.damping + options.l2, matrix.matrix(p, p));
     write_square(folder + "/inverse.npy", matrix, p);
   }
   fisher.to_dense(matrix.matrix(p, p));
@@ -79,6 +88,16 @@ void write_matrices(const std::string& folder, Backend<R>& backend, Fisher<R>& f
   write_vector<R>(folder + "/eigenvalues.npy", backend, eigenvalues.vector());
 }
 
+/// The options of a step that is to be right rather than fast.
+NaturalGradientOptions step_options(const Options& options, Index parameters) {
+  NaturalGradientOptions result = natural_gradient_options(options);
+  result.damping.schedule = DampingSchedule::constant;
+  if (!options.cg_tolerance) result.fisher.tolerance = 1e-14;
+  if (!options.cg_iterations)
+    result.fisher.max_iterations = static_cast<int>(std::clamp<Index>(10 * parameters, 1000, 1'000'000'000));
+  return result;
+}
+
 template <class R>
 int inspect_in_precision(const Options& options) {
   std::string device;
@@ -88,19 +107,19 @@ int inspect_in_precision(const Options& options) {
   const DeviceDataset<R> data(*backend, read_batch<R>(options, model));
   Network<R> net(*backend, shape_of(model));
   net.set_parameters(model.parameters);
-  NaturalGradientOptions step_options = natural_gradient_options(options);
-  step_options.adapt_damping = false;
-  NaturalGradient<R> optimizer(net, *model.likelihood, step_options);
+  const NaturalGradientOptions natural = step_options(options, net.shape().parameters());
+  NaturalGradient<R> optimizer(net, *model.likelihood, natural);
   const StepReport report = optimizer.step(data.batch());
   if (!report.note.empty()) print_error("natgrad: warning: " + report.note + "\n");
 
-  const ScoreSpec spec{step_options.kind, step_options.draws, {}};
-  const Index rows = data.samples * spec.rows_per_sample(*model.likelihood, net.shape().outputs());
+  const ScoreSpec spec{natural.kind, natural.draws, {}};
+  const Index part = natural.fisher_batch == 0 ? data.samples : std::min(natural.fisher_batch, data.samples);
+  const Index rows = part * spec.rows_per_sample(*model.likelihood, net.shape().outputs());
   const std::string json = to_json(report, net.shape().parameters(), data.samples, rows);
   make_directory(options.out);
   write_vector(options.out + "/gradient.npy", *backend, optimizer.gradient());
   write_vector(options.out + "/direction.npy", *backend, optimizer.direction());
-  write_matrices(options.out, *backend, optimizer.fisher(), options);
+  write_matrices(options.out, *backend, optimizer.fisher(), report, options);
   write_text(options.out + "/step.json", json);
   if (!options.quiet) print_out(json);
   return 0;
@@ -110,7 +129,7 @@ int inspect_in_precision(const Options& options) {
 
 int run_inspect(Options options) {
   for (const char* name : {"weights", "x", "y", "out"}) require_given(options, name);
-  warn_of_idle_options(inspect, options);
+  drop_idle_options(inspect, options);
   resolve_device(options);
   return with_precision(options, [&]<class R>() { return inspect_in_precision<R>(options); });
 }

@@ -26,6 +26,34 @@ Model read_model(const std::string& path, const Options& options) {
   return model;
 }
 
+NetworkShape network_shape(Options& options, Index inputs, Index outputs) {
+  Model model;
+  if (!options.init_from.empty()) {
+    model = load_model(options.init_from);
+    if (!options.given("hidden")) options.hidden.assign(model.widths.begin() + 1, model.widths.end() - 1);
+    if (!options.given("activation") && model.activations && !model.activations->empty()) {
+      options.activation.clear();
+      for (Activation activation : *model.activations) options.activation.emplace_back(to_string(activation));
+    }
+  }
+  NetworkShape shape;
+  shape.widths = options.hidden;
+  shape.widths.insert(shape.widths.begin(), inputs);
+  shape.widths.push_back(outputs);
+  shape.activations = expand_activations(options.activation, options.hidden.size());
+  if (!options.init_from.empty() && model.widths != shape.widths) {
+    throw DataError(fmt::format(
+        "{}: holds the network {}, expected {}; change --hidden, the data or --init-from", options.init_from,
+        NetworkShape{model.widths, {}}.description(), NetworkShape{shape.widths, {}}.description()));
+  }
+  return shape;
+}
+
+std::vector<double> start_parameters(const Options& options, const NetworkShape& shape) {
+  if (!options.init_from.empty()) return load_model(options.init_from).parameters;
+  return initial_parameters(shape, parse_init(options.init), options.seed);
+}
+
 NetworkShape shape_of(const Model& model) { return {model.widths, *model.activations}; }
 
 }  // namespace natgrad::cli

@@ -14,6 +14,13 @@ std::vector<Activation> expand_activations(const std::vector<std::string>& names
 /// where neither tells.
 Model read_model(const std::string& path, const Options& options);
 
+/// The network of --hidden and --activation between the data's inputs and outputs; where --init-from is
+/// given, its file stands in for those that are not. Throws DataError where the file holds other widths.
+NetworkShape network_shape(Options& options, Index inputs, Index outputs);
+
+/// The first parameters of that network.
+std::vector<double> start_parameters(const Options& options, const NetworkShape& shape);
+
 /// Widths and activations of a model that read_model has completed.
 NetworkShape shape_of(const Model& model);
 

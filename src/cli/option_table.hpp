@@ -13,7 +13,7 @@
 namespace natgrad::cli {
 
 /// Which subcommands take an option; a set of bits.
-enum Command : unsigned { train = 1, eval = 2, predict = 4, inspect = 8 };
+enum Command : unsigned { train = 1, eval = 2, predict = 4, inspect = 8, plan = 16 };
 
 std::string_view to_string(Command command);
 
@@ -34,18 +34,22 @@ using Member =
                  Index Options::*, std::uint64_t Options::*, double Options::*, bool Options::*,
                  std::optional<Index> Options::*, std::optional<double> Options::*>;
 
-/// An option that has a meaning only with some values of another; an empty one stands for "not given".
+/// Another option, with the values that leave an option a meaning; an empty one stands for "not given".
 struct Governor {
   std::string_view option;
   std::vector<std::string_view> values;
 };
+
+/// One of several governors must allow an option.
+using Governors = std::vector<Governor>;
 
 struct OptionTraits {
   std::vector<std::string_view> choices = {};  ///< of a text or of each text of a list; empty: any
   Range range = {};                            ///< of a number or of each number of a list
   std::string_view word_for_zero = {};         ///< a text that stands for 0 or an empty list, such as "full"
   bool on_off = false;                         ///< a boolean that is given as on or off, not as a flag
-  Governor only_with = {};
+  bool bytes = false;                          ///< a number of bytes, also with K, M or G behind it
+  std::vector<Governors> only_with = {};       ///< each of them, in the order of what governs what
   bool recorded = true;  ///< belongs to config.toml: it says what is computed, not where it goes
   bool path = false;     ///< names a file; config.toml holds it from the root
 };
@@ -67,10 +71,12 @@ const OptionEntry* find_option(Command command, std::string_view name);
 /// The names of a subcommand's options.
 std::vector<std::string_view> option_names(Command command);
 
-/// Whether the option that governs this one, if any, has a value that leaves it a meaning.
-bool governor_allows(const OptionEntry& entry, const Options& options);
+/// The first governors that leave the option no meaning, or null where it has an effect. An option that has
+/// none counts with its standard value where it governs another.
+const Governors* hindrance(const OptionEntry& entry, const Options& options);
 
-/// The same along the chain of governors: whether the option has any effect.
-bool applies(const OptionEntry& entry, const Options& options);
+inline bool applies(const OptionEntry& entry, const Options& options) {
+  return hindrance(entry, options) == nullptr;
+}
 
 }  // namespace natgrad::cli

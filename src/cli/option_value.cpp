@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 #include <type_traits>
 
@@ -40,6 +41,20 @@ constexpr bool is_optional = std::is_same_v<T, std::optional<typename ElementOf<
 template <class T>
 constexpr bool is_integer = std::is_integral_v<T> && !std::is_same_v<T, bool>;
 
+/// "2G" is 2 · 2³⁰; none for what is no such number or too large.
+std::optional<Index> parse_bytes(std::string_view text) {
+  constexpr std::string_view units = "KMG";  // 2¹⁰, 2²⁰, 2³⁰
+  const auto unit = text.empty() ? std::string_view::npos : units.find(text.back());
+  Index scale = 1;
+  if (unit != std::string_view::npos) {
+    scale = Index{1} << (10 * (unit + 1));
+    text.remove_suffix(1);
+  }
+  const auto number = parse_number<Index>(text);
+  if (!number || *number > std::numeric_limits<Index>::max() / scale) return std::nullopt;
+  return *number * scale;
+}
+
 /// One element from text; none where the option does not allow it.
 template <class T>
 std::optional<T> parse(const OptionTraits& traits, std::string_view text) {
@@ -53,7 +68,13 @@ std::optional<T> parse(const OptionTraits& traits, std::string_view text) {
     return std::nullopt;
   } else {
     // Integers go through a signed type, which is also what TOML has.
-    const auto number = parse_number<std::conditional_t<is_integer<T>, Index, T>>(text);
+    using Number = std::conditional_t<is_integer<T>, Index, T>;
+    const auto read = [&]() -> std::optional<Number> {
+      if constexpr (is_integer<T>)
+        if (traits.bytes) return parse_bytes(text);
+      return parse_number<Number>(text);
+    };
+    const auto number = read();
     const double value = number ? static_cast<double>(*number) : NAN;
     if (!std::isfinite(value) || !traits.range.contains(value)) return std::nullopt;
     return static_cast<T>(*number);
@@ -166,6 +187,7 @@ std::string expectation(const OptionEntry& entry) {
           if (traits.choices.size() > 1) one = "one of " + one;
         } else {
           one = (is_integer<E> ? "an integer" : "a finite number") + number_words(traits.range);
+          if (traits.bytes) one += ", also with K, M or G behind it";
         }
         if (is_list<T>) one += ", or several with commas between";
         return traits.word_for_zero.empty() ? one : fmt::format("{}, or {}", one, traits.word_for_zero);
@@ -185,6 +207,7 @@ std::string placeholder(const OptionEntry& entry) {
         std::string one = std::is_same_v<E, std::string> ? "TEXT" : is_integer<E> ? "N" : "X";
         if (is_list<T>) one += ",...";
         if (traits.path) one = "FILE";
+        if (traits.bytes) one = "BYTES";
         return traits.word_for_zero.empty() ? one : fmt::format("{}|{}", one, traits.word_for_zero);
       },
       entry.member);

@@ -26,23 +26,42 @@ struct Options : DataOptions {
   std::string init = "lecun", init_from;
 
   // optimiser
-  std::string optimizer = "natural", fisher = "exact", structure = "dense";
-  Index fisher_samples = NaturalGradientOptions{}.draws;
+  std::string optimizer = "natural", step_rule = "kl";
   double kl = NaturalGradientOptions{}.kl, kl_tolerance = NaturalGradientOptions{}.kl_tolerance;
-  double damping = NaturalGradientOptions{}.damping;
-  bool adapt_damping = NaturalGradientOptions{}.adapt_damping;
   double max_beta = NaturalGradientOptions{}.max_beta, l2 = NaturalGradientOptions{}.l2;
+  double model_damping = NaturalGradientOptions{}.model_damping;
   std::optional<double> learning_rate;
-  double momentum = SgdOptions{}.momentum;
+  double momentum = 0.0;
+
+  // curvature
+  std::string fisher = "exact", structure = "dense", solver = "auto", metric = "identity",
+              preconditioner = "diagonal";
+  Index fisher_samples = NaturalGradientOptions{}.draws;
+  Index fisher_batch = 0, model_batch = 0;  // 0: all
+  double curvature_decay = FisherOptions{}.decay, cutoff = FisherOptions{}.cutoff;
+  double mix = FisherOptions{}.mix, factor_decay = FisherOptions{}.factor_decay;
+  Index refresh = FisherOptions{}.refresh, refine = FisherOptions{}.refine;
+  std::optional<double> cg_tolerance;
+  std::optional<Index> cg_iterations;
+
+  // damping
+  double damping = DampingOptions{}.start, damping_factor = DampingOptions{}.factor;
+  double damping_rate = DampingOptions{}.rate, min_damping = DampingOptions{}.least;
+  Index damping_interval = DampingOptions{}.interval;
+  std::string damping_schedule = "adaptive";
+  bool adapt_damping = true;
 
   // loop
   Index batch = 0;  // 0: full
   std::optional<Index> steps, eval_every;
   std::optional<double> epochs, max_seconds, target_loss;
+  double average = TrainerOptions{}.average;
 
   // device
   std::string device = "auto", precision = "f32";
   Index threads = 0;  // 0: all cores
+  std::optional<Index> memory_limit;
+  std::optional<double> gemm_rate;  // 10⁹ operations a second
 
   // files and output
   std::string out, model, weights, x, y;

@@ -33,6 +33,9 @@ struct Subcommand {
 
 constexpr Subcommand subcommands[] = {
     {"train", "Train a network and write it, its metrics and its configuration into a folder.", train},
+    {"plan",
+     "What natgrad train would take of memory and time with each structure of the Fisher; trains nothing.",
+     plan},
     {"eval", "Loss and accuracy or squared error of a trained network on data.", eval},
     {"predict", "A trained network's means (probabilities) for new inputs.", predict},
     {"inspect", "One natural-gradient step on one batch: gradient, Fisher, direction and step as files.",
@@ -59,7 +62,7 @@ void add_options(CLI::App& app, Command command, Arguments& arguments) {
             : app.add_option_function<std::string>(name, store, description(entry))->type_name(value);
     option->group(std::string(entry.group));
   }
-  if (command == train)
+  if (command == train || command == plan)
     app.add_option("--config", arguments.config, "options from a TOML file; those given here win over it")
         ->type_name("FILE")
         ->group("output");
@@ -101,6 +104,8 @@ int run_subcommand(const Subcommand& subcommand, const CLI::App& app, const Argu
   switch (command) {
     case train:
       return run_train(options);
+    case plan:
+      return run_plan(options);
     case eval:
       return run_eval(options);
     case predict:

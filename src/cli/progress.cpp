@@ -78,6 +78,8 @@ std::string step_text(const StepRecord& record) {
 std::string evaluation_text(const EvaluationRecord& record) {
   std::string text = evaluation_text("train", record.train);
   if (record.test) text += "  " + evaluation_text("test", *record.test);
+  const auto& average = record.average_test ? record.average_test : record.average_train;
+  if (average) text += "  " + evaluation_text("average", *average);
   return text;
 }
 

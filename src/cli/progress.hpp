@@ -24,7 +24,8 @@ struct Pace {
 /// "step    3  loss 0.61 -> 0.42  KL 0.099 of 0.1  β 0.7  λ 0.0025  0.31 s", padded, without what was not
 /// measured.
 std::string step_text(const StepRecord& record);
-/// "train 0.42 87.1 %  test 0.5 86.4 %": loss, then accuracy or squared error.
+/// "train 0.42 87.1 %  test 0.5 86.4 %  average 0.48 86.9 %": loss, then accuracy or squared error; of the
+/// averaged iterate that of the test set, where there is one.
 std::string evaluation_text(const EvaluationRecord& record);
 /// One line of at most `width` characters with a bar, the step, loss, KL/ε, λ, the last evaluation and the
 /// time left.

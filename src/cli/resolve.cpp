@@ -21,19 +21,54 @@ void check_network(const Options& options) {
   if (widths_known) expand_activations(options.activation, options.hidden.size());
 }
 
+// --adapt-damping is the older word.
+void resolve_damping(Options& options) {
+  const Source word = options.source("adapt-damping"), schedule = options.source("damping-schedule");
+  if (word == Source::standard || word < schedule) return;
+  require(word != schedule, "--adapt-damping: cannot be given together with --damping-schedule");
+  options.damping_schedule = options.adapt_damping ? "adaptive" : "constant";
+}
+
+FisherOptions fisher_options(const Options& options) {
+  FisherOptions result;
+  result.structure = parse_structure(options.structure);
+  result.decay = options.curvature_decay;
+  result.cutoff = options.cutoff;
+  result.refine = static_cast<int>(options.refine);
+  result.kronecker_metric = options.metric == "kronecker";
+  result.mix = options.mix;
+  result.factor_decay = options.factor_decay;
+  result.refresh = static_cast<int>(options.refresh);
+  result.preconditioner = parse_structure(options.preconditioner);
+  result.tolerance = options.cg_tolerance.value_or(result.tolerance);
+  if (options.cg_iterations) result.max_iterations = static_cast<int>(*options.cg_iterations);
+  return result;
+}
+
+/// " with --init-from", or ": it is for --structure gram or auto, or --metric kronecker".
+std::string words(const Governors& governors) {
+  std::vector<std::string> choices;
+  for (const auto& [option, values] : governors) {
+    if (values.front().empty()) return fmt::format(" with --{}", option);
+    choices.push_back(fmt::format("--{} {}", option, fmt::join(values, " or ")));
+  }
+  return fmt::format(": it is for {}", fmt::join(choices, ", or "));
+}
+
 }  // namespace
 
-void warn_of_idle_options(Command command, const Options& options) {
+void drop_idle_options(Command command, Options& options) {
+  const Options given = options, standard;
   for (const OptionEntry& entry : option_table()) {
-    const Governor& governor = entry.traits.only_with;
-    const bool idle = options.given(entry.name) && !governor_allows(entry, options);
-    if ((entry.commands & command) == 0 || !idle) continue;
-    if (options.source(entry.name) < options.source(governor.option)) continue;
-    print_error(
-        governor.values.front().empty()
-            ? fmt::format("natgrad: warning: --{} has no effect with --{}\n", entry.name, governor.option)
-            : fmt::format("natgrad: warning: --{} has no effect: it is for --{} {}\n", entry.name,
-                          governor.option, fmt::join(governor.values, " or ")));
+    const Governors* hindrance = (entry.commands & command) == 0 ? nullptr : cli::hindrance(entry, given);
+    if (hindrance == nullptr) continue;
+    std::visit([&](auto member) { options.*member = standard.*member; }, entry.member);
+    if (options.sources.erase(entry.name) == 0) continue;
+    const bool replaced = std::ranges::any_of(*hindrance, [&](const Governor& governor) {
+      return given.source(entry.name) < given.source(governor.option);
+    });
+    if (!replaced)
+      print_error(fmt::format("natgrad: warning: --{} has no effect{}\n", entry.name, words(*hindrance)));
   }
 }
 
@@ -64,7 +99,8 @@ void resolve_device(Options& options) {
 }
 
 void resolve_training(Options& options) {
-  warn_of_idle_options(train, options);
+  resolve_damping(options);
+  drop_idle_options(train, options);
   check_network(options);
   resolve_data(options);
   resolve_device(options);
@@ -79,12 +115,22 @@ NaturalGradientOptions natural_gradient_options(const Options& options) {
   NaturalGradientOptions result;
   result.kind = parse_score_kind(options.fisher);
   result.draws = options.fisher_samples;
-  result.structure = parse_structure(options.structure);
+  result.fisher_batch = options.fisher_batch;
+  result.model_batch = options.model_batch;
+  result.fisher = fisher_options(options);
+  result.solver = parse_solver(options.solver);
+  result.damping.start = options.damping;
+  result.damping.schedule = parse_damping_schedule(options.damping_schedule);
+  result.damping.factor = options.damping_factor;
+  result.damping.interval = static_cast<int>(options.damping_interval);
+  result.damping.rate = options.damping_rate;
+  result.damping.least = options.min_damping;
   result.kl = options.kl;
   result.kl_tolerance = options.kl_tolerance;
-  result.damping = options.damping;
-  result.adapt_damping = options.adapt_damping;
+  result.rule = parse_step_rule(options.step_rule);
   result.max_beta = options.max_beta;
+  result.momentum = options.momentum;
+  result.model_damping = options.model_damping;
   result.l2 = options.l2;
   result.seed = options.seed;
   return result;
@@ -98,6 +144,7 @@ TrainerOptions trainer_options(const Options& options) {
   result.max_seconds = options.max_seconds.value_or(0.0);
   result.target_loss = options.target_loss;
   result.eval_every = options.eval_every.value_or(0);
+  result.average = options.average;
   result.seed = options.seed;
   return result;
 }

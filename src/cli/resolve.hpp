@@ -14,9 +14,10 @@ void resolve_training(Options& options);
 void resolve_data(Options& options);
 void resolve_device(Options& options);
 
-/// Warns, on standard error, of options that were given although another's value leaves them without a
-/// meaning; not where that other was chosen later (`--config natural.toml --optimizer adam`).
-void warn_of_idle_options(Command command, const Options& options);
+/// Gives options that the others leave without a meaning their standard values. Warns, on standard error, of
+/// those that were given, but not where what hinders them was chosen later (`--config natural.toml
+/// --optimizer adam`).
+void drop_idle_options(Command command, Options& options);
 
 /// Throws UsageError unless the option was given.
 void require_given(const Options& options, std::string_view name);

@@ -27,7 +27,7 @@ RunDirectory::RunDirectory(const std::string& path, bool overwrite)
     : path_(path.empty() ? unused_default() : fs::path(path)) {
   if (fs::exists(path_) && !fs::is_directory(path_))
     throw UsageError(fmt::format("--out {}: is a file, expected a folder or a new name", path_.string()));
-  for (const std::string& file : {config(), metrics(), model()}) {
+  for (const std::string& file : {config(), metrics(), model(), average_model()}) {
     if (overwrite || !fs::exists(file)) continue;
     throw UsageError(fmt::format("--out {}: holds a run already ({}); give another folder, or --overwrite",
                                  path_.string(), file));
@@ -37,7 +37,7 @@ RunDirectory::RunDirectory(const std::string& path, bool overwrite)
 void RunDirectory::create(const std::string& text) const {
   make_directory(path());
   std::error_code error;
-  for (const std::string& file : {config(), metrics(), model()})
+  for (const std::string& file : {config(), metrics(), model(), average_model()})
     if (fs::remove(file, error); error) throw DataError(file + ": cannot be replaced: " + error.message());
   write_text(config(), text);
 }

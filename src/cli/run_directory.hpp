@@ -19,6 +19,7 @@ class RunDirectory {
   std::string config() const { return (path_ / "config.toml").string(); }
   std::string metrics() const { return (path_ / "metrics.jsonl").string(); }
   std::string model() const { return (path_ / "model.safetensors").string(); }
+  std::string average_model() const { return (path_ / "model-average.safetensors").string(); }
 
  private:
   std::filesystem::path path_;

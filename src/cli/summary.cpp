@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+
+#include "cli/planning.hpp"
+
 namespace natgrad::cli {
 namespace {
 
@@ -38,6 +42,21 @@ std::string reason_text(StopReason reason, const Options& options) {
   return "";
 }
 
+/// Most memory that the process has had of the machine; none where the system does not tell.
+std::optional<double> resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return 1024.0 * std::stod(line.substr(line.find(':') + 1));  // of KiB
+  return std::nullopt;
+}
+
+std::string memory_text(const RunFacts& facts) {
+  const std::string device = fmt::format("{} planned, {} at most on {}", bytes_text(facts.planned_bytes),
+                                         bytes_text(facts.peak_bytes), facts.device);
+  const auto resident = resident_bytes();
+  return resident ? fmt::format("{}; {} resident", device, bytes_text(*resident)) : device;
+}
+
 }  // namespace
 
 std::string summary_text(const RunFacts& facts, const Options& options, const TrainingSummary& summary) {
@@ -52,8 +71,13 @@ std::string summary_text(const RunFacts& facts, const Options& options, const Tr
                    options.batch == 0 ? facts.training_samples : options.batch, facts.training_samples));
   line("stopped", fmt::format("after {} steps, {:.4g} epochs: {}", summary.steps, summary.epochs,
                               reason_text(summary.reason, options)));
-  line("train", result_text(summary.last.train));
-  if (summary.last.test) line("test", result_text(*summary.last.test));
+  const auto result = [&](const char* head, const std::optional<Evaluation>& last,
+                          const std::optional<Evaluation>& average) {
+    if (!last) return;
+    line(head, result_text(*last) + (average ? "; averaged: " + result_text(*average) : ""));
+  };
+  result("train", summary.last.train, summary.last.average_train);
+  result("test", summary.last.test, summary.last.average_test);
   if (options.optimizer == "natural") {
     line("steps", fmt::format("{} accepted, {} rejected, {} tries cut back", summary.steps - summary.rejected,
                               summary.rejected, summary.backtracks));
@@ -63,7 +87,9 @@ std::string summary_text(const RunFacts& facts, const Options& options, const Tr
   line("time",
        fmt::format("{:.3g} s of stepping, {:.3g} s a step, {} on {}", summary.seconds,
                    summary.seconds / static_cast<double>(summary.steps), options.precision, facts.device));
-  line("files", fmt::format("{0}/model.safetensors, {0}/metrics.jsonl, {0}/config.toml", facts.folder));
+  line("memory", memory_text(facts));
+  line("files", fmt::format("{0}/model.safetensors, {1}{0}/metrics.jsonl, {0}/config.toml", facts.folder,
+                            options.average > 0.0 ? facts.folder + "/model-average.safetensors, " : ""));
   return text;
 }
 

@@ -12,7 +12,8 @@ struct RunFacts {
   std::string network;  ///< such as "64-32-10 tanh"
   Index parameters = 0, training_samples = 0;
   Likelihood likelihood = Likelihood::categorical;
-  std::string device;  ///< name
+  std::string device;                            ///< name
+  double planned_bytes = 0.0, peak_bytes = 0.0;  ///< on the device
   std::string folder;
 };
 

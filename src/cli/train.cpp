@@ -7,6 +7,7 @@
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/model_options.hpp"
+#include "cli/planning.hpp"
 #include "cli/progress.hpp"
 #include "cli/resolve.hpp"
 #include "cli/run_directory.hpp"
@@ -18,40 +19,6 @@ namespace {
 
 void print_message(const Options& options, const std::string& line) {
   if (!options.quiet) print_error(line + "\n");
-}
-
-/// The network that the options and the data's widths make, and its first parameters.
-struct Start {
-  NetworkShape shape;
-  std::vector<double> parameters;
-};
-
-Start make_start(Options& options, Index inputs, Index outputs) {
-  Model model;
-  if (!options.init_from.empty()) {
-    model = load_model(options.init_from);
-    if (!options.given("hidden")) options.hidden.assign(model.widths.begin() + 1, model.widths.end() - 1);
-    if (!options.given("activation") && model.activations && !model.activations->empty()) {
-      options.activation.clear();
-      for (Activation activation : *model.activations) options.activation.emplace_back(to_string(activation));
-    }
-  }
-  Start start;
-  start.shape.widths = options.hidden;
-  start.shape.widths.insert(start.shape.widths.begin(), inputs);
-  start.shape.widths.push_back(outputs);
-  start.shape.activations = expand_activations(options.activation, options.hidden.size());
-  if (options.init_from.empty()) {
-    start.parameters = initial_parameters(start.shape, parse_init(options.init), options.seed);
-    return start;
-  }
-  if (model.widths != start.shape.widths) {
-    throw DataError(fmt::format(
-        "{}: holds the network {}, expected {}; change --hidden, the data or --init-from", options.init_from,
-        NetworkShape{model.widths, {}}.description(), NetworkShape{start.shape.widths, {}}.description()));
-  }
-  start.parameters = std::move(model.parameters);
-  return start;
 }
 
 template <class R>
@@ -120,18 +87,34 @@ TrainingSummary train_and_report(Trainer<R>& trainer, const Options& options, co
   return trainer.run();
 }
 
+/// The run's plan, printed and found to fit.
+template <class R>
+RunPlan make_plan(Options& options, const Device& device, const NetworkShape& shape,
+                  const DataSplit<R>& data) {
+  const RunShape run = run_shape(options, shape, data);
+  const MemoryLimit limit = memory_limit(options, device);
+  const std::string reason = settle_structure(options, run, limit);
+  if (!reason.empty()) print_message(options, reason);
+  RunPlan plan = plan_run(options, run);
+  if (!options.quiet)
+    print_message(options, "plan: " + plan_text(options, plan, limit, device_gemm_rate<R>(options)));
+  require_fit(options, run, plan, limit);
+  return plan;
+}
+
 template <class R>
 int train_in_precision(Options options, const RunDirectory& directory) {
   std::string device;
   const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &device);
   print_message(options, fmt::format("device: {}", device));
   const DataSplit<R> data = load_data<R>(options);
-  const Start start = make_start(options, data.train.x.rows, data.outputs);
-  print_message(options, fmt::format("data: {} training and {} test samples, {} inputs, {} outputs, {}",
-                                     data.train.samples(), data.test.samples(), data.train.x.rows,
-                                     data.outputs, to_string(data.likelihood)));
-  Network<R> net(*backend, start.shape);
-  net.set_parameters(start.parameters);
+  const NetworkShape shape = network_shape(options, data.train.x.rows, data.outputs);
+  trainer_options(options).validate(data.train.samples());
+  print_message(options, data_text(data));
+  const RunPlan plan = make_plan(options, *backend, shape, data);
+
+  Network<R> net(*backend, shape);
+  net.set_parameters(start_parameters(options, shape));
   const auto optimizer = make_optimizer<R>(net, data.likelihood, options);
   Trainer<R> trainer(net, data.likelihood, *optimizer, data.train, data.test, data.target_scaling,
                      trainer_options(options));
@@ -142,9 +125,16 @@ int train_in_precision(Options options, const RunDirectory& directory) {
   directory.create(config_text(options));
   const TrainingSummary summary = train_and_report(trainer, options, directory.metrics(), interrupt);
   save(directory.model(), net, data);
+  if (trainer.average() != nullptr) save(directory.average_model(), *trainer.average(), data);
   if (!options.quiet) {
-    const RunFacts facts{start.shape.description(), start.shape.parameters(), data.train.samples(),
-                         data.likelihood,           backend->name(),          directory.path()};
+    const RunFacts facts{.network = shape.description(),
+                         .parameters = shape.parameters(),
+                         .training_samples = data.train.samples(),
+                         .likelihood = data.likelihood,
+                         .device = backend->name(),
+                         .planned_bytes = plan.bytes(),
+                         .peak_bytes = static_cast<double>(backend->peak_bytes()),
+                         .folder = directory.path()};
     print_out(fmt::format("\n{}", summary_text(facts, options, summary)));
   }
   return summary.reason == StopReason::interrupted ? 128 + interrupt.signal() : 0;

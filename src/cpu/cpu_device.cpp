@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cpu/cpu_backend.hpp"
+#include "natgrad/device/quadratic_model.hpp"
 #include "operation_shapes.hpp"
 #include "random.hpp"
 
@@ -47,13 +48,18 @@ std::string CpuBackend<R>::description() const {
          config.substr(0, second_space) + ")";
 }
 
+// The system grants more than it has and kills the process that uses it: so what there was at the start is
+// kept to.
+template <class R>
+std::size_t CpuBackend<R>::available_bytes() const {
+  return memory_ - std::min(memory_, this->bytes_in_use());
+}
+
 template <class R>
 void* CpuBackend<R>::allocate_bytes(std::size_t bytes) {
   constexpr std::size_t alignment = 64;  // a cache line, a vector register
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  // The system grants more than it has and kills the process that uses it: so what there was at the start is
-  // kept to.
-  const std::size_t left = memory_ - std::min(memory_, this->bytes_in_use());
+  const std::size_t left = available_bytes();
   void* memory = bytes <= left ? std::aligned_alloc(alignment, rounded) : nullptr;
   if (memory == nullptr)
     throw OutOfMemory("cpu: " + std::to_string(bytes) + " bytes wanted, " + std::to_string(left) +
@@ -110,23 +116,53 @@ PhaseSeconds CpuBackend<R>::take_phase_seconds() {
   return std::exchange(phase_seconds_, PhaseSeconds{});
 }
 
+namespace {
+
+// The elements of a matrix without gaps as one column, which several threads can share.
+template <class T>
+MatrixView<T> flattened(MatrixView<T> m) {
+  return {m.data, m.size(), 1};
+}
+
+// xᵀy in f64.
+template <class R>
+double dot_product(const R* x, const R* y, Index size) {
+  double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+  for (Index i = 0; i < size; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  return sum;
+}
+
+}  // namespace
+
 template <class R>
 void CpuBackend<R>::copy(MatrixView<const R> from, MatrixView<R> to) {
   shapes::copy(from, to);
-  parallel_for(threads_, from.cols, from.rows, [&](Index j) {
-    std::copy_n(from.data + j * from.stride, from.rows, to.data + j * to.stride);
-  });
+  if (from.cols > 1 && from.stride == from.rows && to.stride == to.rows)
+    return copy(flattened(from), flattened(to));
+  if (from.cols == 1)
+    return parallel_blocks(threads_, from.rows, [&](Index begin, Index end) {
+      std::copy(from.data + begin, from.data + end, to.data + begin);
+    });
+  parallel_for(threads_, from.cols, from.rows,
+               [&](Index j) { std::copy_n(column(from, j), from.rows, column(to, j)); });
 }
 
 template <class R>
 void CpuBackend<R>::fill(MatrixView<R> x, R value) {
-  parallel_for(threads_, x.cols, x.rows, [&](Index j) { std::fill_n(x.data + j * x.stride, x.rows, value); });
+  if (x.cols > 1 && x.stride == x.rows) return fill(flattened(x), value);
+  if (x.cols == 1)
+    return parallel_blocks(threads_, x.rows,
+                           [&](Index begin, Index end) { std::fill(x.data + begin, x.data + end, value); });
+  parallel_for(threads_, x.cols, x.rows, [&](Index j) { std::fill_n(column(x, j), x.rows, value); });
 }
 
 template <class R>
 void CpuBackend<R>::axpy(R alpha, VectorView<const R> x, VectorView<R> y) {
   shapes::same_size("axpy", x, y);
-  for (Index i = 0; i < x.size; ++i) y.data[i] += alpha * x.data[i];
+  parallel_blocks(threads_, x.size, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) y.data[i] += alpha * x.data[i];
+  });
 }
 
 template <class R>
@@ -136,14 +172,19 @@ void CpuBackend<R>::axpy(R alpha, Slot s, VectorView<const R> x, VectorView<R> y
 
 template <class R>
 void CpuBackend<R>::scale(R alpha, VectorView<R> x) {
-  for (Index i = 0; i < x.size; ++i) x.data[i] *= alpha;
+  parallel_blocks(threads_, x.size, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) x.data[i] *= alpha;
+  });
 }
 
 template <class R>
 void CpuBackend<R>::dot(VectorView<const R> x, VectorView<const R> y, Slot slot) {
   shapes::same_size("dot", x, y);
-  scalar(slot) = parallel_sum(threads_, x.size, 1, partial_,
-                              [&](Index i) { return static_cast<double>(x.data[i]) * y.data[i]; });
+  constexpr Index block = 4096;
+  scalar(slot) = parallel_sum(threads_, (x.size + block - 1) / block, block, partial_, [&](Index b) {
+    const Index begin = b * block;
+    return dot_product(x.data + begin, y.data + begin, std::min(block, x.size - begin));
+  });
 }
 
 template <class R>
@@ -155,26 +196,38 @@ void CpuBackend<R>::step_size(double kl_budget, double max_beta) {
 }
 
 template <class R>
+void CpuBackend<R>::quadratic_step(double kappa) {
+  const QuadraticStep step = solve_quadratic_model(
+      {scalar(Slot::fisher_dd), scalar(Slot::fisher_ds), scalar(Slot::fisher_ss), scalar(Slot::norm_dd),
+       scalar(Slot::norm_ds), scalar(Slot::norm_ss), scalar(Slot::slope_d), scalar(Slot::slope_s), kappa});
+  scalar(Slot::rate) = step.rate;
+  scalar(Slot::momentum) = step.momentum;
+  scalar(Slot::quadratic) = step.quadratic;
+}
+
+template <class R>
 void CpuBackend<R>::adam(const typename Backend<R>::AdamRates& rates, VectorView<const R> g, VectorView<R> m,
                          VectorView<R> v, VectorView<R> theta) {
   shapes::adam(g, m, v, theta);
-  const R beta1 = static_cast<R>(rates.beta1), beta2 = static_cast<R>(rates.beta2);
-  const R rate = static_cast<R>(rates.rate), epsilon = static_cast<R>(rates.epsilon);
-  const R correction1 = static_cast<R>(rates.correction1), correction2 = static_cast<R>(rates.correction2);
-  for (Index i = 0; i < g.size; ++i) {
-    m.data[i] = beta1 * m.data[i] + (R(1) - beta1) * g.data[i];
-    v.data[i] = beta2 * v.data[i] + (R(1) - beta2) * g.data[i] * g.data[i];
-    theta.data[i] -= rate * (m.data[i] / correction1) / (std::sqrt(v.data[i] / correction2) + epsilon);
-  }
+  parallel_blocks(threads_, g.size, [&](Index begin, Index end) {
+    // As locals, which no store can change, lest the loop is not vectorised.
+    const R beta1 = static_cast<R>(rates.beta1), beta2 = static_cast<R>(rates.beta2);
+    const R rate = static_cast<R>(rates.rate), epsilon = static_cast<R>(rates.epsilon);
+    const R correction1 = static_cast<R>(rates.correction1), correction2 = static_cast<R>(rates.correction2);
+    for (Index i = begin; i < end; ++i) {
+      m.data[i] = beta1 * m.data[i] + (R(1) - beta1) * g.data[i];
+      v.data[i] = beta2 * v.data[i] + (R(1) - beta2) * g.data[i] * g.data[i];
+      theta.data[i] -= rate * (m.data[i] / correction1) / (std::sqrt(v.data[i] / correction2) + epsilon);
+    }
+  });
 }
 
 template <class R>
 void CpuBackend<R>::gather_columns(MatrixView<const R> from, VectorView<const Index> index,
                                    MatrixView<R> to) {
   shapes::gather_columns(from, index, to);
-  parallel_for(threads_, to.cols, to.rows, [&](Index k) {
-    std::copy_n(from.data + index.data[k] * from.stride, from.rows, to.data + k * to.stride);
-  });
+  parallel_for(threads_, to.cols, to.rows,
+               [&](Index k) { std::copy_n(column(from, index.data[k]), from.rows, column(to, k)); });
 }
 
 template <class R>

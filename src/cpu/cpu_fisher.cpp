@@ -10,11 +10,6 @@
 namespace natgrad {
 namespace {
 
-template <class T>
-T* column(MatrixView<T> m, Index j) {
-  return m.data + j * m.stride;
-}
-
 // The signals p − y of one sample, times `scale`.
 template <class R>
 void empirical_signal(Likelihood likelihood, const R* z, const R* y, Index outputs, R scale, R* d) {
@@ -82,42 +77,84 @@ void CpuBackend<R>::signals(const ScoreSpec& spec, Likelihood likelihood, Matrix
 }
 
 template <class R>
-void CpuBackend<R>::khatri_rao(MatrixView<const R> a, MatrixView<const R> d, MatrixView<R> s) {
-  const Index r = shapes::khatri_rao(a, d, s);
-  const Index n = a.rows, m = d.rows;
-  parallel_for(threads_, d.cols, m * n, [&](Index c) {
-    const R *ac = column(a, c / r), *dc = column(d, c);
-    R* sc = column(s, c);
-    for (Index j = 0; j < m; ++j)
-      for (Index i = 0; i < n; ++i) sc[j * n + i] = dc[j] * ac[i];
-    std::copy_n(dc, m, sc + m * n);
+void CpuBackend<R>::residuals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z,
+                              MatrixView<const R> y, VectorView<R> u) {
+  const Index r = shapes::residuals(spec, likelihood, z, y, u);
+  const R scale = R(1) / std::sqrt(static_cast<R>(z.cols));
+  if (spec.kind == ScoreKind::empirical) return fill({u.data, u.size, 1}, scale);
+  parallel_for(threads_, z.cols, z.rows * 16, [&](Index n) {
+    const R *zn = column(z, n), *yn = column(y, n);
+    R* un = u.data + n * r;
+    if (likelihood == Likelihood::categorical)
+      Categorical::residuals(zn, z.rows, Categorical::class_of(yn[0], z.rows), scale, un);
+    else if (likelihood == Likelihood::bernoulli)
+      for (Index j = 0; j < r; ++j) un[j] = scale * Bernoulli::residual(zn[j], yn[j]);
+    else
+      for (Index j = 0; j < r; ++j) un[j] = scale * Gaussian::residual(zn[j], yn[j]);
   });
 }
 
 template <class R>
-void CpuBackend<R>::unit_blocks(MatrixView<const R> a, MatrixView<const R> d, BatchView<R> f) {
-  const Index r = shapes::unit_blocks(a, d, f);
-  const Index n = a.rows, m = d.rows;
+void CpuBackend<R>::output_fisher(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> x,
+                                  MatrixView<const R> y, Slot slot) {
+  shapes::output_fisher(z, x, y);
+  const double sum = parallel_sum(threads_, z.cols, z.rows * 16, partial_, [&](Index n) {
+    const R *zn = column(z, n), *xn = column(x, n), *yn = column(y, n);
+    if (likelihood == Likelihood::categorical) return Categorical::fisher_product(zn, xn, yn, z.rows);
+    if (likelihood == Likelihood::gaussian)
+      return sum_outputs(z.rows, [=](Index j) { return Gaussian::fisher_product(zn[j], xn[j], yn[j]); });
+    return sum_outputs(z.rows, [=](Index j) { return Bernoulli::fisher_product(zn[j], xn[j], yn[j]); });
+  });
+  scalar(slot) = z.cols > 0 ? sum / static_cast<double>(z.cols) : 0.0;
+}
+
+template <class R>
+void CpuBackend<R>::khatri_rao(const LayerFactors<R>& layer, MatrixView<R> s) {
+  const Index r = shapes::khatri_rao(layer, s);
+  const Index n = layer.a.rows, m = layer.units();
+  parallel_for(threads_, s.cols, s.rows, [&](Index c) {
+    const R *ac = column(layer.a, c / r), *dc = column(layer.d, c);
+    R* sc = column(s, c);
+    for (Index j = 0; j < m; ++j)
+      for (Index i = 0; i < n; ++i) sc[j * n + i] = dc[j] * ac[i];
+    if (layer.bias) std::copy_n(dc, m, sc + m * n);
+  });
+}
+
+namespace {
+
+// Columns of inputs ã_n √(Σ_k δ_nk²), δ the signals of one unit.
+template <class R>
+void weigh_inputs(const LayerFactors<R>& layer, Index unit, MatrixView<R> weighted) {
+  const Index n = layer.a.rows, r = layer.d.cols / layer.a.cols;
+  for (Index c = 0; c < layer.a.cols; ++c) {
+    R weight = R(0);
+    for (Index k = c * r; k < (c + 1) * r; ++k) {
+      const R delta = column(layer.d, k)[unit];
+      weight += delta * delta;
+    }
+    const R root = std::sqrt(weight), *in = column(layer.a, c);
+    R* out = column(weighted, c);
+    for (Index i = 0; i < n; ++i) out[i] = root * in[i];
+    if (layer.bias) out[n] = root;
+  }
+}
+
+}  // namespace
+
+template <class R>
+void CpuBackend<R>::unit_blocks(const LayerFactors<R>& layer, R alpha, R beta, BatchView<R> f) {
+  shapes::unit_blocks(layer, f);
   constexpr Index chunk = 256;  // samples whose weighted inputs stay in cache
-  const Index per_unit = (n + 1) * chunk;
-  workspace_.resize(static_cast<std::size_t>(m * per_unit));
-  // F_j = Σ over chunks of (ã√w)(ã√w)ᵀ, w_n = Σ_k δ_{j,nr+k}²; products inside the loop take one thread.
-  parallel_for(threads_, m, a.cols * n * n, [&](Index j) {
-    MatrixView<R> weighted{workspace_.data() + j * per_unit, n + 1, chunk};
-    for (Index begin = 0; begin == 0 || begin < a.cols; begin += chunk) {
-      const Index count = std::min(chunk, a.cols - begin);
-      for (Index c = 0; c < count; ++c) {
-        R w = R(0);
-        for (Index k = 0; k < r; ++k) {
-          const R delta = d.data[j + ((begin + c) * r + k) * d.stride];
-          w += delta * delta;
-        }
-        const R root = std::sqrt(w), *ac = column(a, begin + c);
-        R* out = column(weighted, c);
-        for (Index i = 0; i < n; ++i) out[i] = root * ac[i];
-        out[n] = root;
-      }
-      syrk(R(1), weighted.columns(0, count), begin == 0 ? R(0) : R(1), f[j]);
+  const Index samples = layer.a.cols, order = layer.inputs(), per_thread = order * chunk;
+  R* memory = workspace(threads_ * per_thread);
+  // F_j ← βF_j + α Σ over chunks of (ã√w)(ã√w)ᵀ; products inside the loop take one thread.
+  parallel_for(threads_, f.count, samples * order * order, [&](Index j) {
+    const MatrixView<R> weighted{memory + omp_get_thread_num() * per_thread, order, chunk};
+    for (Index begin = 0; begin == 0 || begin < samples; begin += chunk) {
+      const MatrixView<R> part = weighted.columns(0, std::min(chunk, samples - begin));
+      if (part.cols > 0) weigh_inputs(layer.slice(begin, part.cols), j, part);
+      syrk(alpha, part, begin == 0 ? beta : R(1), f[j]);
     }
   });
 }
@@ -128,6 +165,7 @@ void CpuBackend<R>::column_dots(MatrixView<const R> d, MatrixView<const R> t, R 
   parallel_for(threads_, d.cols, d.rows, [&](Index c) {
     const R *dc = column(d, c), *tc = column(t, c / r);
     R sum = R(0);
+#pragma omp simd reduction(+ : sum)
     for (Index j = 0; j < d.rows; ++j) sum += dc[j] * tc[j];
     w.data[c] = (beta == R(0) ? R(0) : beta * w.data[c]) + sum;
   });
@@ -146,14 +184,21 @@ void CpuBackend<R>::weighted_signals(MatrixView<const R> d, VectorView<const R> 
   });
 }
 
+// Rows that a loop over columns takes at a time: a few lines of cache.
+constexpr Index row_block = 64;
+
 template <class R>
 void CpuBackend<R>::squared_signals(MatrixView<const R> d, MatrixView<const R> t, MatrixView<R> e) {
   const Index r = shapes::squared_signals(d, t, e);
   parallel_for(threads_, e.cols, r * e.rows, [&](Index n) {
-    for (Index j = 0; j < e.rows; ++j) {
-      R sum = R(0);
-      for (Index c = n * r; c < (n + 1) * r; ++c) sum += column(d, c)[j] * column(d, c)[j];
-      column(e, n)[j] = column(t, n)[j] * sum;
+    for (Index j = 0; j < e.rows; j += row_block) {
+      const Index count = std::min(row_block, e.rows - j);
+      R sums[row_block] = {};  // E may be T
+      for (Index c = n * r; c < (n + 1) * r; ++c) {
+        const R* dc = column(d, c) + j;
+        for (Index i = 0; i < count; ++i) sums[i] += dc[i] * dc[i];
+      }
+      for (Index i = 0; i < count; ++i) column(e, n)[j + i] = column(t, n)[j + i] * sums[i];
     }
   });
 }
@@ -161,9 +206,13 @@ void CpuBackend<R>::squared_signals(MatrixView<const R> d, MatrixView<const R> t
 template <class R>
 void CpuBackend<R>::row_sums(MatrixView<const R> e, VectorView<R> b) {
   shapes::row_sums(e, b);
-  std::fill_n(b.data, b.size, R(0));
-  for (Index n = 0; n < e.cols; ++n)
-    for (Index j = 0; j < e.rows; ++j) b.data[j] += column(e, n)[j];
+  parallel_for(threads_, (e.rows + row_block - 1) / row_block, row_block * e.cols, [&](Index block) {
+    const Index begin = block * row_block, count = std::min(row_block, e.rows - begin);
+    R sums[row_block] = {};
+    for (Index n = 0; n < e.cols; ++n)
+      for (Index i = 0; i < count; ++i) sums[i] += column(e, n)[begin + i];
+    std::copy_n(sums, count, b.data + begin);
+  });
 }
 
 template class CpuBackend<float>;

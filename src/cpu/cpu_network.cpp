@@ -10,36 +10,35 @@
 namespace natgrad {
 namespace {
 
-template <class T>
-T* column(MatrixView<T> m, Index j) {
-  return m.data + j * m.stride;
-}
-
 // Elementary operations that one transcendental function is counted as.
 constexpr Index function_cost = 16;
 
 template <class R>
 double sample_loss(Likelihood likelihood, const R* z, const R* y, Index outputs) {
   if (likelihood == Likelihood::categorical) return Categorical::loss(z, outputs, y[0]);
-  double sum = 0.0;
   if (likelihood == Likelihood::gaussian)
-    for (Index j = 0; j < outputs; ++j) sum += Gaussian::loss(z[j], y[j]);
-  else
-    for (Index j = 0; j < outputs; ++j) sum += Bernoulli::loss(z[j], y[j]);
-  return sum;
+    return sum_outputs(outputs, [=](Index j) { return Gaussian::loss(z[j], y[j]); });
+  return sum_outputs(outputs, [=](Index j) { return Bernoulli::loss(z[j], y[j]); });
+}
+
+// Everything is inlined, so that the loop is vectorised.
+template <class Output, class R>
+[[gnu::flatten]] Divergence sum_divergence(const R* z, const R* z_new, const R* y, Index outputs) {
+  double kl = 0.0, loss_change = 0.0;
+#pragma omp simd reduction(+ : kl, loss_change)
+  for (Index j = 0; j < outputs; ++j) {
+    const Divergence term = Output::divergence(z[j], z_new[j], y[j]);
+    kl += term.kl;
+    loss_change += term.loss_change;
+  }
+  return {kl, loss_change};
 }
 
 template <class R>
 Divergence sample_divergence(Likelihood likelihood, const R* z, const R* z_new, const R* y, Index outputs) {
   if (likelihood == Likelihood::categorical) return Categorical::divergence(z, z_new, outputs, y[0]);
-  Divergence sum{0.0, 0.0};
-  for (Index j = 0; j < outputs; ++j) {
-    const Divergence term = likelihood == Likelihood::gaussian ? Gaussian::divergence(z[j], z_new[j], y[j])
-                                                               : Bernoulli::divergence(z[j], z_new[j], y[j]);
-    sum.kl += term.kl;
-    sum.loss_change += term.loss_change;
-  }
-  return sum;
+  return likelihood == Likelihood::gaussian ? sum_divergence<Gaussian>(z, z_new, y, outputs)
+                                            : sum_divergence<Bernoulli>(z, z_new, y, outputs);
 }
 
 template <class R>

@@ -10,8 +10,9 @@
 
 namespace natgrad {
 
-/// Below this many elementary operations a loop is not worth a second thread.
-inline constexpr Index parallel_threshold = Index{1} << 15;
+/// Below this many elementary operations, some 20 µs of one core, a loop is not worth a second thread: where
+/// another process has its core, the loop waits for milliseconds.
+inline constexpr Index parallel_threshold = Index{1} << 18;
 
 /// body(i) for i = 0 … count−1, each about `work` elementary operations.
 template <class Body>
@@ -19,6 +20,14 @@ void parallel_for(int threads, Index count, Index work, Body&& body) {
   const bool parallel = threads > 1 && count > 1 && count * work > parallel_threshold;
 #pragma omp parallel for schedule(static) num_threads(threads) if (parallel)
   for (Index i = 0; i < count; ++i) body(i);
+}
+
+/// body(begin, end) for pieces of 0 … size−1.
+template <class Body>
+void parallel_blocks(int threads, Index size, Body&& body) {
+  constexpr Index block = 8192;
+  parallel_for(threads, (size + block - 1) / block, block,
+               [&](Index b) { body(b * block, std::min(size, (b + 1) * block)); });
 }
 
 /// Σ term(i) for i = 0 … count−1 in blocks of fixed size, added in order.
@@ -34,6 +43,15 @@ double parallel_sum(int threads, Index count, Index work, std::vector<double>& p
   });
   double sum = 0.0;
   for (double value : partial) sum += value;
+  return sum;
+}
+
+/// Σ term(j) over the outputs of a sample. Everything is inlined, so that the loop is vectorised.
+template <class Term>
+[[gnu::flatten]] double sum_outputs(Index outputs, Term term) {
+  double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+  for (Index j = 0; j < outputs; ++j) sum += term(j);
   return sum;
 }
 

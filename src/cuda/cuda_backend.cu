@@ -7,8 +7,10 @@
 #include "dot.cuh"
 #include "fill.cuh"
 #include "gather_columns.cuh"
+#include "hadamard.cuh"
 #include "operation_shapes.hpp"
 #include "precision.hpp"
+#include "quadratic_step.cuh"
 #include "scale.cuh"
 #include "step_size.cuh"
 
@@ -85,9 +87,20 @@ void CudaBackend<R>::dot(VectorView<const R> x, VectorView<const R> y, Slot slot
 }
 
 template <class R>
+void CudaBackend<R>::hadamard(MatrixView<const R> x, MatrixView<const R> y, MatrixView<R> out) {
+  shapes::hadamard(x, y, out);
+  kernels::hadamard(x, y, out, device_.stream());
+}
+
+template <class R>
 void CudaBackend<R>::step_size(double kl_budget, double max_beta) {
   kernels::step_size(device_.scalar(Slot::quadratic), kl_budget, max_beta, device_.scalar(Slot::beta),
                      device_.stream());
+}
+
+template <class R>
+void CudaBackend<R>::quadratic_step(double kappa) {
+  kernels::quadratic_step(device_.scalars(), kappa, device_.stream());
 }
 
 template <class R>

@@ -1,6 +1,7 @@
 /// The CUDA backend: cuBLAS and cuSOLVER for matrices, the kernels of kernels/ for the rest, one stream.
-/// Its members are defined in several files: cuda_backend.cu (memory, vectors, data), cuda_linear_algebra.cu,
-/// cuda_network.cu, cuda_fisher.cu, cuda_permutation.cu (the only one that needs Thrust).
+/// Its members are defined in several files: cuda_backend.cu (memory, vectors, data), cuda_linear_algebra.cu
+/// (products and Cholesky), cuda_spectral.cu (eigenvalues and damped divisions), cuda_network.cu (network and
+/// likelihood), cuda_fisher.cu, cuda_permutation.cu (the only one that needs Thrust).
 #pragma once
 
 #include "cuda/cuda_device.hpp"
@@ -15,6 +16,7 @@ class CudaBackend final : public Backend<R> {
 
   std::string description() const override { return device_.description(); }
   std::string name() const override { return device_.name(); }
+  std::size_t available_bytes() const override { return device_.available_bytes(); }
 
   void upload(void* device, const void* host, std::size_t bytes) override;
   void download(void* host, const void* device, std::size_t bytes) override;
@@ -33,14 +35,19 @@ class CudaBackend final : public Backend<R> {
   void dot(VectorView<const R> x, VectorView<const R> y, Slot slot) override;
   void gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b, R beta,
             MatrixView<R> c) override;
+  void hadamard(MatrixView<const R> x, MatrixView<const R> y, MatrixView<R> out) override;
   void syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) override;
   void symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) override;
 
   void damp(BatchView<const R> f, R lambda, BatchView<R> out) override;
   void cholesky(BatchView<R> a) override;
   void cholesky_solve(BatchView<const R> l, MatrixView<R> b) override;
+  void triangular_solve(Side side, Transpose t, MatrixView<const R> l, MatrixView<R> b) override;
   void eigen(MatrixView<R> a, VectorView<R> w) override;
   void spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) override;
+  void damped_quotient(VectorView<const R> b, VectorView<const R> f, R lambda, VectorView<R> x) override;
+  void damp_factors(MatrixView<const R> a, MatrixView<const R> g, R gamma, MatrixView<R> out_a,
+                    MatrixView<R> out_g) override;
 
   void activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) override;
   void multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) override;
@@ -48,20 +55,32 @@ class CudaBackend final : public Backend<R> {
   void loss(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y) override;
   void signals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y,
                MatrixView<R> d) override;
+  void residuals(const ScoreSpec& spec, Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y,
+                 VectorView<R> u) override;
+  void output_fisher(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> x,
+                     MatrixView<const R> y, Slot slot) override;
   void divergence(Likelihood likelihood, MatrixView<const R> z_old, MatrixView<const R> z_new,
                   MatrixView<const R> y) override;
   void means(Likelihood likelihood, MatrixView<const R> z, MatrixView<R> means) override;
   void count_correct(MatrixView<const R> z, MatrixView<const R> y) override;
   void squared_error(MatrixView<const R> means, MatrixView<const R> y, VectorView<const R> weight) override;
 
-  void khatri_rao(MatrixView<const R> a, MatrixView<const R> d, MatrixView<R> s) override;
-  void unit_blocks(MatrixView<const R> a, MatrixView<const R> d, BatchView<R> f) override;
+  void khatri_rao(const LayerFactors<R>& layer, MatrixView<R> s) override;
+  void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k) override;
+  void unit_blocks(const LayerFactors<R>& layer, R alpha, R beta, BatchView<R> f) override;
+  void input_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y,
+                   MatrixView<R> out) override;
+  void signal_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y,
+                    MatrixView<R> out) override;
+  void unpack_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y, MatrixView<const R> q,
+                    Index first, R beta, MatrixView<R> f) override;
   void column_dots(MatrixView<const R> d, MatrixView<const R> t, R beta, VectorView<R> w) override;
   void weighted_signals(MatrixView<const R> d, VectorView<const R> w, MatrixView<R> e) override;
   void squared_signals(MatrixView<const R> d, MatrixView<const R> t, MatrixView<R> e) override;
   void row_sums(MatrixView<const R> e, VectorView<R> b) override;
 
   void step_size(double kl_budget, double max_beta) override;
+  void quadratic_step(double kappa) override;
   void adam(const typename Backend<R>::AdamRates& rates, VectorView<const R> g, VectorView<R> m,
             VectorView<R> v, VectorView<R> theta) override;
   void gather_columns(MatrixView<const R> from, VectorView<const Index> index, MatrixView<R> to) override;
@@ -72,6 +91,10 @@ class CudaBackend final : public Backend<R> {
   void deallocate_bytes(void* memory) noexcept override { device_.deallocate(memory); }
 
  private:
+  /// What layer factors x (rows) and y (columns) contribute to one tile of K; `work` holds the two products.
+  void gram_tile(const LayerFactors<R>& x, const LayerFactors<R>& y, Index r, R beta, kernels::Part part,
+                 R* work, MatrixView<R> k);
+
   /// Room for `count` elements until the next operation. It only grows, so that steps after the first
   /// allocate nothing; what is freed in growing is freed in the stream's order.
   template <class T>

@@ -20,13 +20,27 @@ int choose(int device) {
   return device;
 }
 
-/// The pool returns freed memory to the system only when it must: then a step allocates nothing anew.
-void keep_freed_memory(int device) {
+cudaMemPool_t default_pool(int device) {
   cudaMemPool_t pool = nullptr;
   check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+  return pool;
+}
+
+/// The pool returns freed memory to the system only when it must: then a step allocates nothing anew.
+void keep_freed_memory(int device) {
   std::uint64_t threshold = UINT64_MAX;
-  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold),
+  check(cudaMemPoolSetAttribute(default_pool(device), cudaMemPoolAttrReleaseThreshold, &threshold),
         "cudaMemPoolSetAttribute");
+}
+
+/// Bytes that the pool keeps and nobody uses.
+std::size_t kept_bytes(int device) {
+  std::uint64_t reserved = 0, used = 0;
+  const cudaMemPool_t pool = default_pool(device);
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved),
+        "cudaMemPoolGetAttribute");
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
+  return reserved - used;
 }
 
 }  // namespace
@@ -40,7 +54,8 @@ CudaDevice::CudaDevice(int device, cudaStream_t stream)
       mirror_(make_pinned<Scalars>()) {
   keep_freed_memory(device_);
   const std::size_t bytes =
-      (static_cast<std::size_t>(Slot::count_) + 1 + kernels::reduction_doubles) * sizeof(double);
+      (static_cast<std::size_t>(Slot::count_) + scratch_doubles + kernels::reduction_doubles) *
+      sizeof(double);
   numbers_ = static_cast<double*>(allocate(bytes));
   check(cudaMemsetAsync(numbers_, 0, bytes, stream_), "cudaMemsetAsync");
 }
@@ -51,6 +66,13 @@ std::string CudaDevice::description() const {
   int runtime = 0;
   check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
   return name() + " (" + describe_gpu(device_) + ", CUDA " + cuda_version(runtime) + ")";
+}
+
+std::size_t CudaDevice::available_bytes() const {
+  make_current();
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free + kept_bytes(device_);
 }
 
 void* CudaDevice::allocate(std::size_t bytes) {

@@ -21,6 +21,7 @@ class CudaDevice {
 
   std::string name() const { return "cuda:" + std::to_string(device_); }
   std::string description() const;
+  std::size_t available_bytes() const;
 
   /// The stream and the handles. Asking for one makes this GPU the calling thread's current one, as every
   /// call that takes them needs: so any thread may use the device, one at a time.
@@ -43,10 +44,11 @@ class CudaDevice {
   void download(void* host, const void* device, std::size_t bytes);
   void synchronize();
 
-  /// Device memory: a named number, one more to compute with, what reductions need.
+  /// Device memory: the block of named numbers, one of them, two more to compute with, what reductions need.
+  double* scalars() const { return numbers_; }
   double* scalar(Slot slot) const { return numbers_ + static_cast<int>(slot); }
-  double* scratch() const { return numbers_ + static_cast<int>(Slot::count_); }
-  kernels::Reduction reduction() const { return {scratch() + 1, stream()}; }
+  double* scratch() const { return scalar(Slot::count_); }
+  kernels::Reduction reduction() const { return {scratch() + scratch_doubles, stream()}; }
   Scalars read_scalars();
   void set_scalar(Slot slot, double value);
 
@@ -58,6 +60,8 @@ class CudaDevice {
   PhaseSeconds take_phase_seconds();
 
  private:
+  static constexpr Index scratch_doubles = 2;
+
   void make_current() const { check(cudaSetDevice(device_), "cudaSetDevice"); }
 
   int device_;

@@ -1,4 +1,4 @@
-/// Matrix products, factorisations and solves of the CUDA backend, over cuBLAS and cuSOLVER.
+/// Matrix products, Cholesky factorisations and their solves of the CUDA backend, over cuBLAS and cuSOLVER.
 #include "cuda/cuda_backend.hpp"
 #include "damp.cuh"
 #include "factor_info.cuh"
@@ -7,8 +7,6 @@
 #include "pointers.cuh"
 #include "precision.hpp"
 #include "scale.cuh"
-#include "spectral_solve.cuh"
-#include "zero_unless_finite.cuh"
 
 namespace natgrad {
 namespace {
@@ -73,15 +71,16 @@ template <class R>
 void CudaBackend<R>::cholesky(BatchView<R> a) {
   if (a.size() == 0) return;
   const int n = to_int(a.n, "cusolver potrf", "the order");
+  const int stride = to_int(a.stride, "cusolver potrf", "the stride");
   const int count = to_int(a.count, "cusolver potrfBatched", "the number of matrices");
   const auto lower = CUBLAS_FILL_MODE_LOWER;
   int* info = this->info(a.count);
   if (count == 1) {
     int size = 0;  // of the workspace, in elements
     check(pick<R>(cusolverDnSpotrf_bufferSize, cusolverDnDpotrf_bufferSize)(device_.solver(), lower, n,
-                                                                            a.data, n, &size),
+                                                                            a.data, stride, &size),
           "cusolver potrf_bufferSize");
-    check(pick<R>(cusolverDnSpotrf, cusolverDnDpotrf)(device_.solver(), lower, n, a.data, n,
+    check(pick<R>(cusolverDnSpotrf, cusolverDnDpotrf)(device_.solver(), lower, n, a.data, stride,
                                                       workspace<R>(size), size, info),
           "cusolver potrf");
   } else {
@@ -105,7 +104,8 @@ void CudaBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
   const auto lower = CUBLAS_FILL_MODE_LOWER;
   int* info = this->info(1);  // tells of wrong arguments only: not read
   if (l.count == 1) {
-    check(pick<R>(cusolverDnSpotrs, cusolverDnDpotrs)(device_.solver(), lower, n, cols, l.data, n, b.data,
+    check(pick<R>(cusolverDnSpotrs, cusolverDnDpotrs)(device_.solver(), lower, n, cols, l.data,
+                                                      to_int(l.stride, call, "the stride of L"), b.data,
                                                       stride, info),
           call);
     return;
@@ -119,29 +119,14 @@ void CudaBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
 }
 
 template <class R>
-void CudaBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
-  shapes::eigen(a, w);
-  if (a.rows == 0) return;
-  const char* call = "cusolver syevd";
-  const int n = to_int(a.rows, call, "the order"), stride = to_int(a.stride, call, "the stride");
-  const auto vectors = CUSOLVER_EIG_MODE_VECTOR;
-  const auto lower = CUBLAS_FILL_MODE_LOWER;
-  int* info = this->info(1);
-  kernels::zero_unless_finite(a, device_.scratch(), device_.reduction());
-  int size = 0;  // of the workspace, in elements
-  check(pick<R>(cusolverDnSsyevd_bufferSize, cusolverDnDsyevd_bufferSize)(device_.solver(), vectors, lower, n,
-                                                                          a.data, stride, w.data, &size),
-        "cusolver syevd_bufferSize");
-  check(pick<R>(cusolverDnSsyevd, cusolverDnDsyevd)(device_.solver(), vectors, lower, n, a.data, stride,
-                                                    w.data, workspace<R>(size), size, info),
-        call);
-  kernels::eigen_info(device_.scratch(), info, device_.scalar(Slot::factor_info), device_.stream());
-}
-
-template <class R>
-void CudaBackend<R>::spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) {
-  shapes::same_size("spectral_solve", w, c);
-  kernels::spectral_solve(w, cutoff, c, device_.scratch(), device_.scalar(Slot::rank), device_.reduction());
+void CudaBackend<R>::triangular_solve(Side side, Transpose t, MatrixView<const R> l, MatrixView<R> b) {
+  shapes::triangular_solve(side, l, b);
+  if (b.size() == 0) return;
+  const R one = R(1);
+  check(pick<R>(cublasStrsm_64, cublasDtrsm_64)(
+            device_.blas(), side == Side::left ? CUBLAS_SIDE_LEFT : CUBLAS_SIDE_RIGHT, CUBLAS_FILL_MODE_LOWER,
+            flag(t), CUBLAS_DIAG_NON_UNIT, b.rows, b.cols, &one, l.data, l.stride, b.data, b.stride),
+        "cublas trsm");
 }
 
 template class CudaBackend<float>;

@@ -7,6 +7,7 @@
 #include "means.cuh"
 #include "multiply_slopes.cuh"
 #include "operation_shapes.hpp"
+#include "output_fisher.cuh"
 #include "squared_error.cuh"
 
 namespace natgrad {
@@ -27,6 +28,13 @@ template <class R>
 void CudaBackend<R>::loss(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> y) {
   require_targets("loss", likelihood, z, y);
   kernels::loss(likelihood, z, y, device_.scalar(Slot::loss), device_.reduction());
+}
+
+template <class R>
+void CudaBackend<R>::output_fisher(Likelihood likelihood, MatrixView<const R> z, MatrixView<const R> x,
+                                   MatrixView<const R> y, Slot slot) {
+  shapes::output_fisher(z, x, y);
+  kernels::output_fisher(likelihood, z, x, y, device_.scalar(slot), device_.reduction());
 }
 
 template <class R>

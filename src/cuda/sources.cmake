@@ -7,5 +7,6 @@ set(natgrad_cuda_sources
   ${PROJECT_SOURCE_DIR}/src/cuda/cuda_linear_algebra.cu
   ${PROJECT_SOURCE_DIR}/src/cuda/cuda_network.cu
   ${PROJECT_SOURCE_DIR}/src/cuda/cuda_permutation.cu
+  ${PROJECT_SOURCE_DIR}/src/cuda/cuda_spectral.cu
   ${PROJECT_SOURCE_DIR}/src/cuda/gpus.cpp
   ${PROJECT_SOURCE_DIR}/src/cuda/phase_clock.cpp)

@@ -1,6 +1,5 @@
 #include "fisher/damped_solver.hpp"
 
-#include <algorithm>
 #include <limits>
 
 #include "shape_check.hpp"
@@ -13,25 +12,70 @@ R spectral_cutoff(Index n) {
 }
 
 template <class R>
-DampedSolver<R>::DampedSolver(Backend<R>& backend, Index n, Index count)
-    : backend_(backend), n_(n), count_(count), factor_(backend, n * n * count) {}
-
-template <class R>
-void DampedSolver<R>::factor(SolveMethod method, BatchView<const R> f, R damping) {
-  method_ = method;
-  const BatchView<R> factors = factor_.batch(n_, count_);
-  const PhaseScope phase(backend_, Phase::factor);
-  backend_.damp(f, damping, factors);
-  if (method == SolveMethod::cholesky) return backend_.cholesky(factors);
-  eigenvalues_.reserve(backend_, n_ * count_);
-  coefficients_.reserve(backend_, n_);
-  for (Index k = 0; k < count_; ++k) backend_.eigen(factors[k], eigenvalues_.vector().slice(k * n_, n_));
+DampedSolver<R>::DampedSolver(Backend<R>& backend, Buffer<R> memory, Index n, Index count, double cutoff)
+    : backend_(backend),
+      n_(n),
+      count_(count),
+      cutoff_(cutoff > 0.0 ? static_cast<R>(cutoff) : spectral_cutoff<R>(n)),
+      factor_(std::move(memory)) {
+  require_size("solver", "the memory", factor_.size(), elements(n, count));
 }
 
 template <class R>
-void DampedSolver<R>::solve(MatrixView<R> b) {
+Index DampedSolver<R>::elements(Index n, Index count) {
+  return count == 1 ? (n + 1) * (n + 1) : n * n * count;
+}
+
+// A single matrix is the leading part of one of order n + 1.
+template <class R>
+BatchView<R> DampedSolver<R>::factors() const {
+  if (count_ != 1) return factor_.batch(n_, count_);
+  return BatchView<R>(MatrixView<R>{factor_.data(), n_, n_, n_ + 1});
+}
+
+template <class R>
+void DampedSolver<R>::solve(SolveMethod method, BatchView<const R> f, R damping, MatrixView<R> b) {
+  const bool kept = valid_ && method == method_ && damping == damping_;
+  method_ = method;
+  damping_ = damping;
+  valid_ = true;
+  if (!kept && method == SolveMethod::cholesky && count_ == 1 && b.cols == 1)
+    return factor_with(f, b.column(0));
+  if (!kept) factor(f);
+  solve_again(b);
+}
+
+template <class R>
+void DampedSolver<R>::factor(BatchView<const R> f) {
+  const PhaseScope phase(backend_, Phase::factor);
+  backend_.damp(f, damping_, factors());
+  if (method_ == SolveMethod::cholesky) return backend_.cholesky(factors());
+  eigenvalues_.reserve(backend_, n_ * count_);
+  coefficients_.reserve(backend_, n_);
+  for (Index k = 0; k < count_; ++k) backend_.eigen(factors()[k], eigenvalues_.vector().slice(k * n_, n_));
+}
+
+// [F + λI, b; bᵀ, c] = LLᵀ has (L⁻¹b)ᵀ in the last row of L. c only has to exceed bᵀ(F + λI)⁻¹b: the largest
+// number whose square root is still exact to compute with.
+template <class R>
+void DampedSolver<R>::factor_with(BatchView<const R> f, VectorView<R> b) {
+  const MatrixView<R> bordered = factor_.matrix(n_ + 1, n_ + 1), last = bordered.block(n_, 0, 1, n_);
+  {
+    const PhaseScope phase(backend_, Phase::factor);
+    backend_.damp(f, damping_, factors());
+    backend_.copy({b.data, 1, n_, 1}, last);
+    backend_.fill(bordered.block(n_, n_, 1, 1), std::numeric_limits<R>::max() / R(4));
+    backend_.cholesky(factor_.batch(n_ + 1, 1));
+  }
   const PhaseScope phase(backend_, Phase::solve);
-  if (method_ == SolveMethod::cholesky) return backend_.cholesky_solve(factor_.batch(n_, count_), b);
+  backend_.copy(last, {b.data, 1, n_, 1});
+  backend_.triangular_solve(Side::left, Transpose::yes, factors()[0], {b.data, n_, 1});
+}
+
+template <class R>
+void DampedSolver<R>::solve_again(MatrixView<R> b) {
+  const PhaseScope phase(backend_, Phase::solve);
+  if (method_ == SolveMethod::cholesky) return backend_.cholesky_solve(factors(), b);
   if (count_ != 1) require_size("solve", "the number of columns of B", b.cols, count_);
   for (Index j = 0; j < b.cols; ++j) spectral_solve(count_ == 1 ? 0 : j, b.columns(j, 1));
 }
@@ -39,10 +83,10 @@ void DampedSolver<R>::solve(MatrixView<R> b) {
 // b ← V diag(1/w) Vᵀ b over the eigenvalues w of F + λI that count
 template <class R>
 void DampedSolver<R>::spectral_solve(Index k, MatrixView<R> b) {
-  const MatrixView<const R> v = factor_.batch(n_, count_)[k];
+  const MatrixView<const R> v = factors()[k];
   const MatrixView<R> c = coefficients_.matrix(n_, 1);
   backend_.gemm(Transpose::yes, Transpose::no, R(1), v, b, R(0), c);
-  backend_.spectral_solve(eigenvalues_.vector().slice(k * n_, n_), spectral_cutoff<R>(n_), c.column(0));
+  backend_.spectral_solve(eigenvalues_.vector().slice(k * n_, n_), cutoff_, c.column(0));
   backend_.gemm(Transpose::no, Transpose::no, R(1), v, c, R(0), b);
 }
 

@@ -5,26 +5,42 @@
 
 namespace natgrad {
 
-/// Holds one factorisation of a batch of `count` matrices of order n, (F_k + λI), k = 0 … count−1.
+/// Holds one factorisation of a batch of `count` matrices of order n, (F_k + λI), k = 0 … count−1, and keeps
+/// it until the matrices, λ or the method change.
 template <class R>
 class DampedSolver {
  public:
-  DampedSolver(Backend<R>& backend, Index n, Index count);
+  /// `memory`: `elements(n, count)`. `cutoff`: of eigenvalues, relative to the largest; 0: spectral_cutoff.
+  DampedSolver(Backend<R>& backend, Buffer<R> memory, Index n, Index count, double cutoff);
 
-  /// Gathers its outcome in the slots factor_info, largest_diagonal and rank.
-  void factor(SolveMethod method, BatchView<const R> f, R damping);
-  /// B ← (F + λI)⁻¹B; B as in Backend::cholesky_solve.
-  void solve(MatrixView<R> b);
+  /// The matrices have changed.
+  void invalidate() { valid_ = false; }
+  /// B ← (F + λI)⁻¹B; B as in Backend::cholesky_solve. Gathers its outcome in the slots of factorisations.
+  ///
+  /// A single matrix with one right-hand side is factored together with it: the last row of the Cholesky
+  /// factor of [F + λI, b; bᵀ, c] is (L⁻¹b)ᵀ, which leaves one back-substitution.
+  void solve(SolveMethod method, BatchView<const R> f, R damping, MatrixView<R> b);
+  /// B ← (F + λI)⁻¹B with the last factorisation.
+  void solve_again(MatrixView<R> b);
+
+  /// Elements of memory that a solver takes; those of `eigen` come with its first use.
+  static Index elements(Index n, Index count);
 
  private:
+  void factor(BatchView<const R> f);
+  void factor_with(BatchView<const R> f, VectorView<R> b);
   void spectral_solve(Index k, MatrixView<R> b);
+  BatchView<R> factors() const;
 
   Backend<R>& backend_;
   Index n_, count_;
-  Buffer<R> factor_;        // n × n × count: L, or V
+  R cutoff_;
+  Buffer<R> factor_;        // L, or V: n × n × count; a single one stands in a matrix of order n + 1
   Buffer<R> eigenvalues_;   // n × count, with `eigen`
   Buffer<R> coefficients_;  // n, with `eigen`
   SolveMethod method_ = SolveMethod::cholesky;
+  R damping_ = R(0);
+  bool valid_ = false;
 };
 
 /// Eigenvalues of F + λI below this fraction of the largest count as zero: the rounding error of a symmetric

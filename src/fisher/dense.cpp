@@ -1,90 +1,88 @@
-/// The whole Fisher matrix, P × P, from score rows that are expanded chunk by chunk.
+/// The whole Fisher matrix, P × P.
 #include <algorithm>
 
 #include "fisher/damped_solver.hpp"
 #include "fisher/fisher.hpp"
-#include "shape_check.hpp"
+#include "fisher/outer_product.hpp"
+#include "fisher/symmetric.hpp"
 
 namespace natgrad {
 namespace {
 
-// Bounds the memory that expanded rows take, whatever the batch.
-constexpr Index chunk_bytes = Index{64} << 20;
-
 template <class R>
 class DenseFisher final : public Fisher<R> {
  public:
-  DenseFisher(Backend<R>& backend, const NetworkShape& shape)
-      : Fisher<R>(backend, shape.parameters()),
-        f_(backend, shape.parameters() * shape.parameters()),
-        solver_(backend, shape.parameters(), 1) {}
+  DenseFisher(Backend<R>& backend, const RowsShape& shape, const FisherOptions& options)
+      : Fisher<R>(backend, shape, options),
+        buffers_(backend, own_buffers(shape)),
+        outer_(backend, shape, Blocks::all),
+        solver_(backend, std::move(buffers_["factor"]), shape.parameters(), 1, options.cutoff) {}
 
-  // F = Σ over chunks of SᵀS, lower triangle
-  void update(const Rows<R>& rows) override {
-    require_size("fisher", "the number of parameters", rows.parameters(), this->parameters_);
-    const PhaseScope phase(this->backend_, Phase::fisher);
-    rows_ = rows;
-    const Index p = this->parameters_, r = rows.per_sample, samples = rows.samples();
-    const Index fitting = chunk_bytes / static_cast<Index>(sizeof(R)) / std::max<Index>(1, p * r);
-    const Index chunk = std::clamp<Index>(fitting, 1, samples);
-    expanded_.reserve(this->backend_, p * chunk * r);
-    for (Index begin = 0; begin < samples; begin += chunk) {
-      const Index count = std::min(chunk, samples - begin);
-      const MatrixView<R> s = expanded_.matrix(p, count * r);  // P × R of the chunk
-      expand(rows.slice(begin, count), s);
-      this->backend_.syrk(R(1), s, begin == 0 ? R(0) : R(1), matrix());
-    }
+  static std::vector<PlannedBuffer> own_buffers(const RowsShape& shape) {
+    const Index p = shape.parameters();
+    return {{"Fisher matrix", p * p},
+            {"factor", DampedSolver<R>::elements(p, 1)},
+            {"Sd", std::max(p, shape.count())},
+            {"product scratch", product_scratch(shape)}};
   }
 
   void multiply(VectorView<const R> v, VectorView<R> out) override { this->backend_.symv(matrix(), v, out); }
 
-  // dᵀFd = ‖Sd‖²
-  void quadratic(VectorView<const R> d) override {
-    product_.reserve(this->backend_, rows_.count());
-    const VectorView<R> w = product_.vector().slice(0, rows_.count());
-    natgrad::multiply(rows_, d, w, scratch_);
-    this->backend_.dot(w, w, Slot::quadratic);
-  }
-
-  void factor(SolveMethod method, R damping) override {
-    for (Slot slot : {Slot::factor_info, Slot::largest_diagonal, Slot::rank})
-      this->backend_.set_scalar(slot, 0.0);
-    solver_.factor(method, f_.batch(this->parameters_, 1), damping);
-  }
-
-  void solve(VectorView<const R> b, VectorView<R> d) override {
-    const Index p = this->parameters_;
-    this->backend_.copy({b.data, p, 1}, {d.data, p, 1});
-    solver_.solve({d.data, p, 1});
-  }
-
   void to_dense(MatrixView<R> out) override {
     this->backend_.copy(matrix(), out);
-    for (Index j = 0; j + 1 < out.rows; ++j) {  // row j right of the diagonal ← column j below it
-      const Index below = out.rows - j - 1;
-      this->backend_.copy({out.data + j + 1 + j * out.stride, 1, below, 1},
-                          {out.data + j + (j + 1) * out.stride, 1, below, out.stride});
-    }
+    mirror_lower(this->backend_, out);
   }
 
  private:
-  MatrixView<R> matrix() const { return f_.matrix(this->parameters_, this->parameters_); }
+  void accumulate(R alpha, R beta) override {
+    if (!this->due()) return;
+    outer_.accumulate(this->rows_, alpha, beta, matrix());
+    solver_.invalidate();
+  }
 
-  Rows<R> rows_;
-  Buffer<R> f_;         // P × P
-  Buffer<R> expanded_;  // P × R of a chunk
-  Buffer<R> product_;   // R
-  Buffer<R> scratch_;
+  void solve_damped(SolveMethod method, R damping, const RightSide<R>& right, VectorView<R> d) override {
+    const Index p = this->parameters();
+    this->backend_.copy({right.b.data, p, 1}, {d.data, p, 1});
+    solver_.solve(method, buffers_["Fisher matrix"].batch(p, 1), damping, {d.data, p, 1});
+    quadratic(d);
+  }
+
+  // dᵀFd = ‖Sd‖², which never cancels; of an older F dᵀ(Fd)
+  void quadratic(VectorView<const R> d) {
+    const VectorView<R> w = buffers_["Sd"].vector().slice(0, this->older() ? d.size : this->rows_.count());
+    if (this->older()) {
+      multiply(d, w);
+      return this->backend_.dot(d, w, Slot::quadratic);
+    }
+    natgrad::multiply(this->rows_, d, w, buffers_["product scratch"]);
+    this->backend_.dot(w, w, Slot::quadratic);
+  }
+
+  MatrixView<R> matrix() { return buffers_["Fisher matrix"].matrix(this->parameters(), this->parameters()); }
+
+  PlannedBuffers<R> buffers_;
+  OuterProduct<R> outer_;
   DampedSolver<R> solver_;
 };
 
 }  // namespace
 
-template <class R>
-std::unique_ptr<Fisher<R>> make_dense_fisher(Backend<R>& backend, const NetworkShape& shape) {
-  return std::make_unique<DenseFisher<R>>(backend, shape);
+// P³/3 for the factor
+FisherPlan plan_dense(const RowsShape& shape, const FisherOptions&) {
+  FisherPlan plan{DenseFisher<float>::own_buffers(shape), OuterProduct<float>::flops(shape, Blocks::all),
+                  true};
+  for (auto& buffer : OuterProduct<float>::buffers(shape, Blocks::all))
+    plan.buffers.push_back(std::move(buffer));
+  const double p = static_cast<double>(shape.parameters());
+  plan.flops += p * p * p / 3.0;
+  return plan;
 }
-template std::unique_ptr<Fisher<float>> make_dense_fisher(Backend<float>&, const NetworkShape&);
-template std::unique_ptr<Fisher<double>> make_dense_fisher(Backend<double>&, const NetworkShape&);
+
+template <class R>
+FisherOwner<R> make_dense(Backend<R>& backend, const RowsShape& shape, const FisherOptions& options) {
+  return std::make_unique<DenseFisher<R>>(backend, shape, options);
+}
+template FisherOwner<float> make_dense(Backend<float>&, const RowsShape&, const FisherOptions&);
+template FisherOwner<double> make_dense(Backend<double>&, const RowsShape&, const FisherOptions&);
 
 }  // namespace natgrad

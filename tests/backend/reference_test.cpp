@@ -5,56 +5,12 @@
 #include <limits>
 
 #include "random.hpp"
-#include "support/device_matrix.hpp"
-#include "support/reference_backend.hpp"
-#include "support/rulers.hpp"
+#include "support/hand_numbers.hpp"
 
 namespace natgrad {
 namespace {
 
-constexpr double x = 0.0;  // stands in an upper triangle that is not looked at
-
-/// A matrix as it is written: row by row.
-HostMatrix<double> rows(std::initializer_list<std::initializer_list<double>> values) {
-  HostMatrix<double> m(static_cast<Index>(values.size()), static_cast<Index>(values.begin()->size()));
-  Index i = 0;
-  for (const auto& row : values) {
-    Index j = 0;
-    for (const double value : row) m(i, j++) = value;
-    ++i;
-  }
-  return m;
-}
-
-HostMatrix<double> column(std::initializer_list<double> values) {
-  HostMatrix<double> m(static_cast<Index>(values.size()), 1);
-  m.data = values;
-  return m;
-}
-
-class Reference : public ::testing::Test {
- protected:
-  using Matrix = DeviceMatrix<double>;
-  using Vector = DeviceVector<double>;
-  using Batch = DeviceBatch<double>;
-
-  Matrix matrix(const HostMatrix<double>& values) { return Matrix(*backend, values); }
-  Matrix result(Index m, Index n) { return Matrix(*backend, m, n); }
-  Vector vector(std::initializer_list<double> values) { return Vector(*backend, column(values)); }
-  double slot(Slot name) { return backend->read_scalars()[name]; }
-  /// To a few roundings of numbers of size 1.
-  static ::testing::AssertionResult is(const DeviceMatrix<double>& found, const HostMatrix<double>& wanted,
-                                       Part part = Part::all) {
-    return within(
-        found.download(), wanted,
-        [&](Index i, Index j) { return 4 * epsilon<double> * std::abs(wanted(i, j)); }, part);
-  }
-  ::testing::AssertionResult slot_is(Slot name, double wanted) {
-    return near(slot(name), wanted, 4 * epsilon<double> * std::abs(wanted));
-  }
-
-  std::unique_ptr<Backend<double>> backend = make_reference_backend<double>();
-};
+class Reference : public HandNumbers {};
 
 TEST_F(Reference, PoisonsFreshMemory) {
   for (const double value : Buffer<double>(*backend, 5).download()) EXPECT_TRUE(is_poison(value));
@@ -80,6 +36,8 @@ TEST_F(Reference, Products) {
   const Vector y = Vector(*backend, 2);
   backend->symv(matrix(lower_only(rows({{2, x}, {3, 5}}))), vector({1, 2}), y);
   EXPECT_TRUE(is(y, column({8, 13})));
+  backend->hadamard(a, b, c);
+  EXPECT_TRUE(is(c, rows({{5, 12}, {21, 32}})));
 }
 
 TEST_F(Reference, Vectors) {
@@ -127,6 +85,19 @@ TEST_F(Reference, CholeskyAndItsFailures) {
   EXPECT_EQ(info(std::numeric_limits<double>::quiet_NaN()), -1.0);
 }
 
+TEST_F(Reference, TriangularSystems) {
+  const Matrix l = matrix(lower_only(rows({{2, x}, {1, 4}})));
+  const auto solved = [&](Side side, Transpose t, const HostMatrix<double>& b) {
+    Matrix solution = matrix(b);
+    backend->triangular_solve(side, t, l, solution);
+    return solution;
+  };
+  EXPECT_TRUE(is(solved(Side::left, Transpose::no, rows({{4, 2}, {10, 1}})), rows({{2, 1}, {2, 0}})));
+  EXPECT_TRUE(is(solved(Side::left, Transpose::yes, rows({{5, 2}, {8, 0}})), rows({{1.5, 1}, {2, 0}})));
+  EXPECT_TRUE(is(solved(Side::right, Transpose::no, rows({{5, 12}, {2, 0}})), rows({{1, 3}, {1, 0}})));
+  EXPECT_TRUE(is(solved(Side::right, Transpose::yes, rows({{2, 13}, {0, 4}})), rows({{1, 3}, {0, 1}})));
+}
+
 TEST_F(Reference, DampingAndSpectra) {
   const Batch f(*backend, lower_only(rows({{1, x, 7, x}, {2, 3, -4, 5}})), 2), damped(*backend, 2, 2);
   backend->damp(f, 0.5, damped);
@@ -149,6 +120,23 @@ TEST_F(Reference, DampingAndSpectra) {
   backend->spectral_solve(vector({-1, 0, 0.25, 1, 4}), 0.125, c);  // keeps w > ½
   EXPECT_TRUE(is(c, column({0, 0, 0, 4, 1})));
   EXPECT_EQ(slot(Slot::rank), 12.0);
+  EXPECT_EQ(slot(Slot::largest_eigenvalue), 4.0);
+  EXPECT_EQ(slot(Slot::smallest_eigenvalue), 1.0);
+}
+
+TEST_F(Reference, DampedQuotientsAndFactors) {
+  const Vector quotients(*backend, 3);
+  backend->damped_quotient(vector({1, 2, 3}), vector({1.5, 3.5, -0.5}), 0.5, quotients);
+  EXPECT_TRUE(is(quotients, column({0.5, 0.5, 0})));
+
+  const Matrix a = matrix(lower_only(rows({{8, x}, {1, 8}}))), out_a = result(2, 2), out_g = result(1, 1);
+  backend->damp_factors(a, matrix(rows({{2}})), 0.5, out_a, out_g);  // π = √(8/2) = 2
+  EXPECT_TRUE(is(out_a, rows({{9, x}, {1, 9}}), Part::lower));
+  EXPECT_TRUE(is(out_g, rows({{2.25}})));
+  EXPECT_EQ(slot(Slot::largest_diagonal), 8.0);
+  backend->damp_factors(a, matrix(rows({{0}})), 0.5, out_a, out_g);
+  EXPECT_TRUE(is(out_a, rows({{8.5, x}, {1, 8.5}}), Part::lower));
+  EXPECT_TRUE(is(out_g, rows({{0.5}})));
 }
 
 TEST_F(Reference, Activations) {
@@ -241,6 +229,38 @@ TEST_F(Reference, ExactAndEmpiricalSignals) {
   EXPECT_TRUE(is(identity, rows({{1, 0}, {0, 1}})));
 }
 
+TEST_F(Reference, ResidualsAndFormsOfTheOutputs) {
+  const ScoreSpec exact{.kind = ScoreKind::exact}, empirical{.kind = ScoreKind::empirical};
+  HostMatrix<double> logits(3, 4);  // p = (½, ¼, ¼) four times: 1/√N = ½
+  for (Index n = 0; n < 4; ++n) logits(0, n) = std::log(2);
+  const Matrix z = matrix(logits);
+  const Vector u(*backend, 8), u_4(*backend, 4);
+  backend->residuals(exact, Likelihood::categorical, z, matrix(rows({{0, 1, 2, 3}})), u);
+  const HostMatrix<double> found = u.download();
+  const double wanted[] = {-0.5, 0, 0.5, -std::sqrt(0.5), 0.5, std::sqrt(0.5)};
+  for (Index c = 0; c < 6; ++c) EXPECT_TRUE(near(found(c, 0), wanted[c], 4 * epsilon<double>)) << "row " << c;
+  for (Index c = 6; c < 8; ++c) EXPECT_TRUE(std::isnan(found(c, 0))) << "3 is no class";
+  backend->residuals(empirical, Likelihood::categorical, z, {}, u_4);
+  EXPECT_TRUE(is(u_4, column({0.5, 0.5, 0.5, 0.5})));
+
+  const Matrix y = matrix(rows({{1, 1, 0, 0.5}}));
+  backend->residuals(exact, Likelihood::bernoulli, matrix(rows({{0, std::log(3), 0, 0}})), y, u_4);
+  EXPECT_TRUE(is(u_4, column({-0.5, -0.5 / std::sqrt(3), 0.5, 0})));
+  backend->residuals(exact, Likelihood::gaussian, matrix(rows({{1, 2, 3, 4}})), y, u_4);
+  EXPECT_TRUE(is(u_4, column({0, 0.5, 1.5, 1.75})));
+
+  const auto form = [&](Likelihood likelihood, const HostMatrix<double>& outputs, const HostMatrix<double>& v,
+                        const HostMatrix<double>& w, double wanted) {
+    backend->output_fisher(likelihood, matrix(outputs), matrix(v), matrix(w), Slot::fisher_ds);
+    return slot_is(Slot::fisher_ds, wanted);
+  };
+  EXPECT_TRUE(form(Likelihood::gaussian, rows({{5, 6}}), rows({{1, 2}}), rows({{3, 4}}), (3 + 8) / 2.0));
+  EXPECT_TRUE(form(Likelihood::bernoulli, rows({{0}, {std::log(3)}}), rows({{4}, {16}}), rows({{1}, {2}}),
+                   4 / 4.0 + 32 * 3 / 16.0));
+  EXPECT_TRUE(form(Likelihood::categorical, rows({{std::log(2)}, {0}, {0}}), rows({{2}, {0}, {4}}),
+                   rows({{1}, {1}, {5}}), 6 - 2 * 2));
+}
+
 TEST_F(Reference, DrawnSignalsUseTheNumbersOfTheStream) {
   const RandomKey key{.seed = 9, .stream = Stream::scores, .round = 2};
   const ScoreSpec spec{ScoreKind::mc, 2, key};
@@ -266,40 +286,19 @@ TEST_F(Reference, DrawnSignalsUseTheNumbersOfTheStream) {
   EXPECT_TRUE(is(d, categorical));
 }
 
-TEST_F(Reference, FisherFactors) {
-  const Matrix a = matrix(rows({{2, -1}, {3, 0}}));              // n = 2, N = 2
-  const Matrix d = matrix(rows({{5, 1, 0, 2}, {7, 0, -1, 1}}));  // m = 2, r = 2
-  const Matrix t = matrix(rows({{1, 10}, {2, 20}}));
-  const Matrix s = result(6, 4);
-  backend->khatri_rao(a, d, s);
-  EXPECT_TRUE(is(
-      s, rows({{10, 2, 0, -2}, {15, 3, 0, 0}, {14, 0, 1, -1}, {21, 0, 0, 0}, {5, 1, 0, 2}, {7, 0, -1, 1}})));
-
-  const Batch f(*backend, 3, 2);
-  backend->unit_blocks(a, d, f);  // Σδ² of the samples: 26 and 4 for the first unit, 49 and 2 for the second
-  EXPECT_TRUE(is(f,
-                 rows({{4 * 26 + 4, x, x, 4 * 49 + 2, x, x},
-                       {6 * 26, 9 * 26, x, 6 * 49, 9 * 49, x},
-                       {2 * 26 - 4, 3 * 26, 30, 2 * 49 - 2, 3 * 49, 51}}),
-                 Part::lower));
-
-  const Vector w = vector({1, 2, 3, 4});
-  backend->column_dots(d, t, 10, w);
-  EXPECT_TRUE(is(w, column({10 + 19, 20 + 1, 30 - 20, 40 + 40})));
-  const Matrix e = result(2, 2);
-  backend->weighted_signals(d, vector({1, 2, 3, 4}), e);
-  EXPECT_TRUE(is(e, rows({{7, 8}, {7, 1}})));
-  backend->squared_signals(d, t, e);
-  EXPECT_TRUE(is(e, rows({{26, 40}, {98, 40}})));
-  const Vector sums(*backend, 2);
-  backend->row_sums(t, sums);
-  EXPECT_TRUE(is(sums, column({11, 22})));
-}
-
 TEST_F(Reference, StepsAndData) {
   backend->set_scalar(Slot::quadratic, 8.0);
   backend->step_size(1.0, 10.0);
   EXPECT_EQ(slot(Slot::beta), 0.5);
+
+  const std::pair<Slot, double> model[] = {{Slot::fisher_dd, 2}, {Slot::fisher_ds, 1}, {Slot::fisher_ss, 3},
+                                           {Slot::norm_dd, 1},   {Slot::norm_ds, 0},   {Slot::norm_ss, 2},
+                                           {Slot::slope_d, 1},   {Slot::slope_s, 9}};
+  for (const auto& [name, value] : model) backend->set_scalar(name, value);
+  backend->quadratic_step(1.0);  // [3, 1; 1, 5](α, μ)ᵀ = (1, 9)ᵀ
+  EXPECT_TRUE(slot_is(Slot::rate, -2.0 / 7));
+  EXPECT_TRUE(slot_is(Slot::momentum, 13.0 / 7));
+  EXPECT_TRUE(slot_is(Slot::quadratic, (2 * 4 - 2 * 26 + 3 * 169) / 49.0));
 
   const Vector m = vector({0}), v = vector({0}), theta = vector({1});
   backend->adam(

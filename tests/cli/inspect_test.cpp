@@ -119,6 +119,113 @@ TEST(Inspect, GivesTheMinimumNormSolutionWithoutDamping) {
   EXPECT_EQ(nlohmann::json::parse(content_of(directory.path("o/step.json")))["solver"], "eigen");
 }
 
+nlohmann::json step_of(const TemporaryDirectory& directory, const std::string& arguments) {
+  const ProgramResult result = run_program(directory, command + arguments);
+  EXPECT_EQ(result.status, 0) << result.error;
+  EXPECT_EQ(result.error.find("warning"), std::string::npos) << result.error;
+  return nlohmann::json::parse(content_of(directory.path("o/step.json")));
+}
+
+// One layer of one unit: its block is all of F.
+TEST(Inspect, GivesOneDirectionThroughEveryStructureThatHoldsAllOfTheFisher) {
+  const TemporaryDirectory directory;
+  const Line line;
+  write_files(directory, line);
+  step_of(directory, "--damping 0.25 --dump-fisher --dump-inverse");
+  const auto direction = read(directory, "direction.npy"), fisher = read(directory, "fisher.npy"),
+             inverse = read(directory, "inverse.npy");
+  const double condition = (line.fisher(0, 0) + line.fisher(1, 1)) / line.damping;
+  for (const char* structure : {"gram", "matrix-free", "layer", "unit"}) {
+    SCOPED_TRACE(structure);
+    const auto step = step_of(
+        directory, std::string("--damping 0.25 --dump-fisher --dump-inverse --structure ") + structure);
+    EXPECT_EQ(step["iterations"] > 0, structure == std::string("matrix-free"));
+    const auto expect_same = [&](const char* file, const HostMatrix<double>& wanted) {
+      const auto found = read(directory, file);
+      ASSERT_EQ(found.data.size(), wanted.data.size());
+      for (std::size_t k = 0; k < wanted.data.size(); ++k)
+        EXPECT_NEAR(found.data[k], wanted.data[k], 64.0 * epsilon * condition * std::abs(wanted.data[k]))
+            << file << " " << k;
+    };
+    expect_same("direction.npy", direction);
+    expect_same("fisher.npy", fisher);
+    expect_same("inverse.npy", inverse);
+  }
+}
+
+TEST(Inspect, DumpsTheMatrixOfApproximatingStructures) {
+  const TemporaryDirectory directory;
+  const Line line;
+  write_files(directory, line);
+  step_of(directory, "--structure diagonal --dump-fisher --spectrum");
+  const auto diagonal = read(directory, "fisher.npy"), eigenvalues = read(directory, "eigenvalues.npy");
+  const double f00 = line.fisher(0, 0), f11 = line.fisher(1, 1);
+  for (const double off : {diagonal.data[1], diagonal.data[2]}) EXPECT_EQ(off, 0.0);
+  EXPECT_NEAR(diagonal.data[0], f00, 8.0 * epsilon * f00);
+  EXPECT_NEAR(diagonal.data[3], f11, 8.0 * epsilon * f11);
+  EXPECT_EQ(eigenvalues.data, (std::vector<double>{diagonal.data[3], diagonal.data[0]}));
+  // With one unit, gaussian, G = 1: K-FAC and its eigenvalues are exact.
+  for (const char* structure : {"kronecker", "ekfac"}) {
+    step_of(directory, std::string("--dump-fisher --structure ") + structure);
+    const auto found = read(directory, "fisher.npy");
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j)
+        EXPECT_NEAR(found.data[static_cast<std::size_t>(2 * j + i)], line.fisher(i, j),
+                    16.0 * epsilon * (f00 + f11))
+            << structure;
+  }
+}
+
+TEST(Inspect, ReportsRankAndConditionOfSpectralSolves) {
+  const TemporaryDirectory directory;
+  const Line line;
+  write_files(directory, line);
+  const auto plain = step_of(directory, "--damping 0.25");
+  EXPECT_TRUE(plain["rank"].is_null());
+  EXPECT_TRUE(plain["condition"].is_null());
+  const auto step = step_of(directory, "--damping 0.25 --solver eigen --dump-inverse");
+  const double f00 = line.fisher(0, 0), f01 = line.fisher(0, 1), f11 = line.fisher(1, 1);
+  const double mean = 0.5 * (f00 + f11) + 0.25, spread = std::hypot(0.5 * (f00 - f11), f01);
+  EXPECT_EQ(step["solver"], "eigen");
+  EXPECT_EQ(step["rank"], 2.0);
+  EXPECT_NEAR(step["smallest_eigenvalue"], mean - spread, 16.0 * epsilon * mean);
+  EXPECT_NEAR(step["condition"], (mean + spread) / (mean - spread),
+              64.0 * epsilon * mean * mean / ((mean - spread) * (mean - spread)));
+  const double determinant = (f00 + 0.25) * (f11 + 0.25) - f01 * f01;
+  EXPECT_NEAR(read(directory, "inverse.npy").data[0], (f11 + 0.25) / determinant,
+              64.0 * epsilon * mean * mean / (determinant * determinant));
+  EXPECT_EQ(step_of(directory, "--damping 0 --cutoff 0.9")["rank"], 1.0);
+}
+
+// A gaussian line has an exact quadratic model: with κ = 0 its minimum along d has (gᵀd)/(dᵀFd).
+TEST(Inspect, StepsToTheMinimumOfTheQuadraticModel) {
+  const TemporaryDirectory directory;
+  const Line line;
+  write_files(directory, line);
+  const auto step = step_of(directory, "--damping 0.25 --step-rule quadratic --model-damping 0 --kl 1000");
+  step_of(directory, "--damping 0.25 --kl 1000");
+  const auto d = read(directory, "direction.npy");
+  const double slope = line.gradient(0) * d.data[0] + line.gradient(1) * d.data[1];
+  double curvature = 0.0;
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 2; ++j)
+      curvature +=
+          line.fisher(i, j) * d.data[static_cast<std::size_t>(i)] * d.data[static_cast<std::size_t>(j)];
+  EXPECT_EQ(step["momentum"], 0.0);
+  EXPECT_NEAR(step["loss"].get<double>() - step["new_loss"].get<double>(), 0.5 * slope * slope / curvature,
+              1024.0 * epsilon * step["loss"].get<double>());
+}
+
+TEST(Inspect, TakesTheFisherFromPartOfTheBatchWhereAskedTo) {
+  const TemporaryDirectory directory;
+  const Line line;
+  write_files(directory, line);
+  const auto step = step_of(directory, "--damping 0.25 --fisher-batch 1 --dump-fisher");
+  EXPECT_EQ(step["N"], 2);
+  EXPECT_EQ(step["rows"], 1);
+  EXPECT_NEAR(read(directory, "fisher.npy").data[0], line.x[0] * line.x[0], 4.0 * epsilon);
+}
+
 TEST(Inspect, RefusesFilesThatDoNotFitTogether) {
   const TemporaryDirectory directory;
   Line line;

@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "cli/config_file.hpp"
 #include "cli/nearest_name.hpp"
 #include "cli/option_value.hpp"
 #include "cli/resolve.hpp"
+#include "cli/set_option.hpp"
 #include "io/temporary_directory.hpp"
 
 namespace natgrad::cli {
@@ -14,21 +16,6 @@ namespace {
 using testing::expect_error;
 using testing::TemporaryDirectory;
 
-void set(Options& options, std::string_view name, std::string_view text,
-         Source source = Source::command_line) {
-  const OptionEntry* entry = find_option(train, name);
-  ASSERT_NE(entry, nullptr) << name;
-  set_value(*entry, "--" + std::string(name) + " " + std::string(text), text, options);
-  options.sources[entry->name] = source;
-}
-
-Options read(const std::string& toml) {
-  const TemporaryDirectory directory;
-  Options options;
-  read_config(directory.write("c.toml", toml), options);
-  return options;
-}
-
 void expect_refused(const std::string& toml, const std::vector<std::string>& words) {
   SCOPED_TRACE(toml);
   expect_error<UsageError>([&] { read(toml); }, {"c.toml: line "});
@@ -36,7 +23,7 @@ void expect_refused(const std::string& toml, const std::vector<std::string>& wor
 }
 
 TEST(OptionTable, NamesEveryOptionOfASubcommandOnce) {
-  for (Command command : {train, eval, predict, inspect}) {
+  for (Command command : {train, plan, eval, predict, inspect}) {
     const auto names = option_names(command);
     EXPECT_EQ(std::set(names.begin(), names.end()).size(), names.size()) << to_string(command);
   }
@@ -53,14 +40,39 @@ TEST(OptionTable, HoldsTheNamesThatScriptsDependOn) {
                            "seed",      "device",       "precision",     "threads",       "out",
                            "overwrite", "quiet",        "print-config"})
     EXPECT_NE(find_option(train, name), nullptr) << name;
+  for (const char* name :
+       {"curvature-decay", "refresh", "step-rule", "model-damping", "metric", "mix", "factor-decay",
+        "fisher-batch", "solver", "cutoff", "refine", "cg-tolerance", "cg-iterations", "preconditioner"})
+    for (Command command : {train, plan, inspect})
+      EXPECT_NE(find_option(command, name), nullptr) << to_string(command) << " " << name;
+  for (const char* name : {"average", "damping-schedule", "damping-factor", "damping-interval",
+                           "damping-rate", "min-damping", "memory-limit", "gemm-rate"})
+    for (Command command : {train, plan})
+      EXPECT_NE(find_option(command, name), nullptr) << to_string(command) << " " << name;
 }
 
-TEST(OptionTable, GovernsOptionsByOptionsOfTrain) {
+TEST(OptionTable, GivesPlanTheOptionsOfTrainThatSayWhatIsComputed) {
   for (const OptionEntry& entry : option_table()) {
-    if (entry.traits.only_with.option.empty()) continue;
-    const OptionEntry* governor = find_option(train, entry.traits.only_with.option);
-    ASSERT_NE(governor, nullptr) << entry.name;
-    EXPECT_TRUE(std::holds_alternative<std::string Options::*>(governor->member)) << entry.name;
+    if ((entry.commands & train) != 0 && entry.group != "output") {
+      EXPECT_NE(entry.commands & plan, 0u) << entry.name;
+    }
+  }
+}
+
+TEST(OptionTable, GovernsOptionsByTextsOfTrainAndTheirChoices) {
+  for (const OptionEntry& entry : option_table()) {
+    for (const Governors& governors : entry.traits.only_with) {
+      for (const auto& [option, values] : governors) {
+        const OptionEntry* governor = find_option(train, option);
+        ASSERT_NE(governor, nullptr) << entry.name;
+        EXPECT_TRUE(std::holds_alternative<std::string Options::*>(governor->member)) << entry.name;
+        for (std::string_view value : values) {
+          const auto& choices = governor->traits.choices;
+          EXPECT_TRUE(value.empty() || std::ranges::find(choices, value) != choices.end())
+              << entry.name << " of --" << option << " " << value;
+        }
+      }
+    }
   }
 }
 
@@ -90,6 +102,8 @@ TEST(OptionValue, ReadsListsWordsAndSwitches) {
   EXPECT_EQ(options.batch, 0);
   set(options, "adapt-damping", "off");
   EXPECT_FALSE(options.adapt_damping);
+  set(options, "fisher-batch", "all");
+  EXPECT_EQ(options.fisher_batch, 0);
   set(options, "seed", "9223372036854775807");
   EXPECT_EQ(options.seed, 9223372036854775807u);
 }
@@ -116,6 +130,19 @@ TEST(OptionValue, RefusesWhatIsOutsideItsRangeNamingOptionValueAndRange) {
                {"precision", "f16", "f32, f64"},
                {"activation", "tanh,foo", "softplus"},
                {"adapt-damping", "maybe", "on or off"},
+               {"structure", "blocks", "matrix-free"},
+               {"metric", "euclid", "kronecker"},
+               {"mix", "1", "up to"},
+               {"refresh", "0", "from 1"},
+               {"refine", "11", "from 0 to 10"},
+               {"cg-tolerance", "0", "from 0"},
+               {"damping-factor", "1", "above 1"},
+               {"damping-rate", "0", "from 0"},
+               {"memory-limit", "2T", "K, M or G"},
+               {"memory-limit", "G", "K, M or G"},
+               {"memory-limit", "9007199254740992G", "K, M or G"},
+               {"memory-limit", "0", "at least 1"},
+               {"average", "1", "1"},
                {"threads", "-1", "from 0"},
                {"train-x", "", "not empty"},
                {"learning-rate", "0", "above 0"},
@@ -125,6 +152,24 @@ TEST(OptionValue, RefusesWhatIsOutsideItsRangeNamingOptionValueAndRange) {
     Options options;
     expect_error<UsageError>([&] { set(options, name, text); }, {std::string("--") + name, text, allowed});
   }
+}
+
+TEST(OptionValue, ReadsBytesWithTheirUnits) {
+  const struct {
+    const char* text;
+    Index bytes;
+  } cases[] = {{"1", 1},
+               {"3K", 3 << 10},
+               {"500M", Index{500} << 20},
+               {"2G", Index{2} << 30},
+               {"8589934591G", Index{8589934591} << 30}};
+  for (const auto& [text, bytes] : cases) {
+    Options options;
+    set(options, "memory-limit", text);
+    EXPECT_EQ(options.memory_limit, bytes) << text;
+  }
+  EXPECT_EQ(read("memory-limit = \"1K\"").memory_limit, 1024);
+  EXPECT_EQ(read("memory-limit = 1000").memory_limit, 1000);
 }
 
 TEST(ConfigFile, ReadsEveryTypeAsTomlWritesIt) {
@@ -184,81 +229,6 @@ TEST(ConfigFile, ReadsBackWhatItWrites) {
   EXPECT_TRUE(again.train_csv.ends_with("a \"b\"\\c.csv")) << again.train_csv;
   EXPECT_EQ(again.fisher_samples, 3);
   EXPECT_EQ(text.find("elsewhere"), std::string::npos);
-}
-
-TEST(Resolve, TakesTheDigitsAndTwentyStepsByDefault) {
-  Options options;
-  resolve_training(options);
-  EXPECT_EQ(options.data, "digits");
-  EXPECT_EQ(options.test_fraction, 0.2);
-  EXPECT_EQ(options.steps, 20);
-  EXPECT_GE(options.threads, 1);
-  Options limited;
-  set(limited, "epochs", "2");
-  set(limited, "train-csv", "a.csv");
-  resolve_training(limited);
-  EXPECT_FALSE(limited.steps.has_value());
-  EXPECT_EQ(limited.data, "");
-  EXPECT_EQ(limited.test_fraction, 0.0);
-}
-
-TEST(Resolve, GivesEachOptimiserItsLearningRate) {
-  for (const auto& [name, rate] : {std::pair{"sgd", 0.1}, {"adam", 1e-3}}) {
-    Options options;
-    set(options, "optimizer", name);
-    resolve_training(options);
-    EXPECT_EQ(options.learning_rate, rate);
-  }
-}
-
-/// What resolving writes to standard error.
-std::string warnings_of(Options& options) {
-  ::testing::internal::CaptureStderr();
-  resolve_training(options);
-  return ::testing::internal::GetCapturedStderr();
-}
-
-TEST(Resolve, WarnsOfOptionsOfAnotherOptimiser) {
-  const struct {
-    const char *name, *text, *governor;
-  } cases[] = {{"momentum", "0.5", "--optimizer sgd"},
-               {"learning-rate", "1", "--optimizer sgd or adam"},
-               {"fisher-samples", "2", "--fisher mc"}};
-  for (const auto& [name, text, governor] : cases) {
-    Options options;
-    set(options, name, text);
-    const std::string warnings = warnings_of(options);
-    EXPECT_NE(warnings.find(std::string("--") + name + " has no effect"), std::string::npos) << warnings;
-    EXPECT_NE(warnings.find(governor), std::string::npos) << warnings;
-  }
-}
-
-TEST(Resolve, LetsAnOptimiserOfTheCommandLineReplaceThatOfTheFile) {
-  Options options = read("kl = 0.3\nfisher = \"mc\"\nfisher-samples = 2\n");
-  set(options, "optimizer", "adam");
-  EXPECT_EQ(warnings_of(options), "");
-  const std::string text = config_text(options);
-  EXPECT_EQ(text.find("\nkl = "), std::string::npos) << text;
-  EXPECT_EQ(text.find("fisher"), std::string::npos) << text;
-  set(options, "kl", "0.2");
-  EXPECT_NE(warnings_of(options).find("--kl has no effect: it is for --optimizer natural"),
-            std::string::npos);
-}
-
-TEST(Resolve, RefusesContradictions) {
-  const std::vector<std::vector<std::pair<const char*, const char*>>> cases = {
-      {{"target", "y"}},
-      {{"test-fraction", "0.5"}, {"test-x", "x"}},
-      {{"activation", "tanh,relu"}},
-      {{"activation", "tanh,relu"}, {"hidden", "3,3,3"}},
-      {{"device", "gpu"}},
-      {{"device", "cuda:-1"}},
-      {{"device", "cuda:"}}};
-  for (const auto& given : cases) {
-    Options options;
-    for (const auto& [name, text] : given) set(options, name, text);
-    expect_error<UsageError>([&] { resolve_training(options); }, {std::string("--") + given.front().first});
-  }
 }
 
 TEST(NearestName, CountsInsertionsDeletionsAndSubstitutions) {

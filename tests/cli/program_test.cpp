@@ -26,7 +26,8 @@ TEST(Program, SaysItsVersionAndHelp) {
   EXPECT_EQ(version.status, 0);
   EXPECT_EQ(version.out.rfind("natgrad ", 0), 0u) << version.out;
   EXPECT_EQ(help.status, 0);
-  for (const char* word : {"--kl", "0.1", "natural|sgd|adam", "--config"})
+  for (const char* word :
+       {"--kl", "0.1", "natural|sgd|adam", "--config", "matrix-free", "--memory-limit BYTES"})
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
 }
 
@@ -68,7 +69,10 @@ TEST(Program, GivesTheSameBitsTwiceAndFromItsOwnConfiguration) {
   for (const std::string& arguments :
        {small + "--steps 4", small + "--steps 4 --precision f64",
         small + "--steps 6 --batch 100 --fisher mc --fisher-samples 2 --kl 0.05",
-        small + "--steps 5 --optimizer adam --activation relu"}) {
+        small + "--steps 5 --optimizer adam --activation relu --average 0.9",
+        small + "--steps 4 --structure auto --fisher mc --momentum 0.5 --damping-schedule geometric",
+        small + "--steps 4 --structure gram --fisher mc --metric kronecker --step-rule quadratic --batch 200",
+        small + "--steps 4 --structure kronecker --refresh 2 --curvature-decay 0.9 --adapt-damping off"}) {
     SCOPED_TRACE(arguments);
     const TemporaryDirectory directory;
     ASSERT_EQ(run_program(directory, "train --out a " + arguments).status, 0);
@@ -82,6 +86,40 @@ TEST(Program, GivesTheSameBitsTwiceAndFromItsOwnConfiguration) {
                 timeless_metrics(directory.path("a/metrics.jsonl")));
     }
   }
+}
+
+TEST(Program, SavesAndEvaluatesTheAverageBesideTheLastIterate) {
+  const TemporaryDirectory directory;
+  const ProgramResult result =
+      run_program(directory, "train --steps 4 --average 0.5 --precision f64 --out run " + small);
+  ASSERT_EQ(result.status, 0) << result.error;
+  EXPECT_NE(result.out.find("  average "), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("run/model-average.safetensors"), std::string::npos) << result.out;
+  const auto last = timeless_metrics(directory.path("run/metrics.jsonl")).back();
+  EXPECT_NE(last["average_test_loss"], last["test_loss"]);
+  for (const auto& [model, key] : {std::pair{"model", "test_loss"}, {"model-average", "average_test_loss"}}) {
+    const ProgramResult eval =
+        run_program(directory, std::string("eval --json --device cpu --precision f64 --model run/") + model +
+                                   ".safetensors");
+    ASSERT_EQ(eval.status, 0) << eval.error;
+    EXPECT_EQ(nlohmann::json::parse(eval.out)["loss"], last[key]) << model;
+  }
+  ASSERT_EQ(run_program(directory, "train --overwrite --quiet --steps 1 --out run " + small).status, 0);
+  EXPECT_FALSE(std::filesystem::exists(directory.path("run/model-average.safetensors")))
+      << "of the older run";
+}
+
+TEST(Program, RecordsWhatTheSolvesReport) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(run_program(directory,
+                        "train --quiet --steps 2 --out a --structure matrix-free --momentum 0.5 " + small)
+                .status,
+            0);
+  const auto last = timeless_metrics(directory.path("a/metrics.jsonl")).rbegin()[1];
+  EXPECT_GT(last["iterations"], 0);
+  EXPECT_GT(last["residual"], 0.0);
+  EXPECT_EQ(last["momentum"], 0.5);
+  EXPECT_TRUE(last["rank"].is_null());
 }
 
 TEST(Program, KeepsTheMeasuredDivergenceOfEveryAcceptedStepWithinItsBudget) {

@@ -61,6 +61,16 @@ TEST(Progress, LeavesOutWhatWasNotMeasured) {
   EXPECT_NE(step_text(record(3, 0.5)).find("KL 0.05"), std::string::npos);
 }
 
+TEST(Progress, ShowsTheAverageOnTheTestSetWhereThereIsOne) {
+  EvaluationRecord evaluation;
+  evaluation.train.loss = 0.5;
+  evaluation.average_train = Evaluation{.loss = 0.25, .accuracy = {}, .squared_error = {}};
+  EXPECT_EQ(evaluation_text(evaluation), "train 0.5  average 0.25");
+  evaluation.test = Evaluation{.loss = 0.75, .accuracy = {}, .squared_error = {}};
+  evaluation.average_test = Evaluation{.loss = 0.125, .accuracy = {}, .squared_error = {}};
+  EXPECT_EQ(evaluation_text(evaluation), "train 0.5  test 0.75  average 0.125");
+}
+
 TEST(Progress, ThinsTheLinesOfLongRuns) {
   Index lines = 0;
   for (Index n = 1; n <= 10000; ++n) lines += has_line(n);

@@ -84,8 +84,8 @@ cublasStatus_t symm(const char* name, cublasHandle_t handle, cublasSideMode_t si
 
 template <class R>
 cublasStatus_t trsm(const char* name, cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo,
-                    cublasOperation_t trans, cublasDiagType_t diag, int m, int n, const R* alpha, const R* A,
-                    int lda, R* B, int ldb) {
+                    cublasOperation_t trans, cublasDiagType_t diag, std::int64_t m, std::int64_t n,
+                    const R* alpha, const R* A, std::int64_t lda, R* B, std::int64_t ldb) {
   return cublas_call(name, handle, [=](cublasContext& context) {
     const auto where = to_cblas(side);
     const auto triangle = to_cblas(uplo);
@@ -96,7 +96,8 @@ cublasStatus_t trsm(const char* name, cublasHandle_t handle, cublasSideMode_t si
     require_matrix(A, order, order, lda, "A");
     require_matrix(B, m, n, ldb, "B");
     enqueue_operation(context.stream, [=] {
-      blas::trsm(where, triangle, operation, diagonal, rows, cols, a.get(), A, lda, B, ldb);
+      blas::trsm(where, triangle, operation, diagonal, rows, cols, a.get(), A, static_cast<int>(lda), B,
+                 static_cast<int>(ldb));
     });
   });
 }
@@ -216,9 +217,21 @@ cublasStatus_t cublasStrsm(cublasHandle_t handle, cublasSideMode_t side, cublasF
   return host_cuda::trsm(__func__, handle, side, uplo, trans, diag, m, n, alpha, A, lda, B, ldb);
 }
 
+cublasStatus_t cublasStrsm_64(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo,
+                              cublasOperation_t trans, cublasDiagType_t diag, int64_t m, int64_t n,
+                              const float* alpha, const float* A, int64_t lda, float* B, int64_t ldb) {
+  return host_cuda::trsm(__func__, handle, side, uplo, trans, diag, m, n, alpha, A, lda, B, ldb);
+}
+
 cublasStatus_t cublasDtrsm(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo,
                            cublasOperation_t trans, cublasDiagType_t diag, int m, int n, const double* alpha,
                            const double* A, int lda, double* B, int ldb) {
+  return host_cuda::trsm(__func__, handle, side, uplo, trans, diag, m, n, alpha, A, lda, B, ldb);
+}
+
+cublasStatus_t cublasDtrsm_64(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo,
+                              cublasOperation_t trans, cublasDiagType_t diag, int64_t m, int64_t n,
+                              const double* alpha, const double* A, int64_t lda, double* B, int64_t ldb) {
   return host_cuda::trsm(__func__, handle, side, uplo, trans, diag, m, n, alpha, A, lda, B, ldb);
 }
 

@@ -34,7 +34,7 @@ Dual activate(Activation phi, Dual z) {
     case Activation::identity:
       return z;
     case Activation::tanh:
-      return (exp(z) + -exp(-z)) / (exp(z) + exp(-z));
+      return one + -((one + one) / (exp(z + z) + one));  // also where eᶻ is infinite
     case Activation::sigmoid:
       return one / (one + exp(-z));
     case Activation::relu:
@@ -223,21 +223,6 @@ Matrix empirical_fisher(const Problem& problem) {
   const Matrix s = sample_gradients(problem);
   Matrix f = multiply(s, transpose(s));
   for (Real& value : f.data) value /= static_cast<Real>(s.cols);
-  return f;
-}
-
-Matrix unit_blocks(const NetworkShape& shape, Matrix f) {
-  std::vector<Index> unit;  // that a parameter belongs to
-  Index first = 0;
-  for (std::size_t l = 0; l + 1 < shape.widths.size(); ++l) {
-    const Index inputs = shape.widths[l], units = shape.widths[l + 1];
-    for (Index j = 0; j < units; ++j) unit.insert(unit.end(), static_cast<std::size_t>(inputs), first + j);
-    for (Index j = 0; j < units; ++j) unit.push_back(first + j);
-    first += units;
-  }
-  for (Index j = 0; j < f.cols; ++j)
-    for (Index i = 0; i < f.rows; ++i)
-      if (unit[static_cast<std::size_t>(i)] != unit[static_cast<std::size_t>(j)]) f(i, j) = 0;
   return f;
 }
 

@@ -49,8 +49,13 @@ Real kl(const Problem& problem, const Vector& theta_new);
 Matrix exact_fisher(const Problem& problem);
 /// F = 1/N Σ s_n s_nᵀ.
 Matrix empirical_fisher(const Problem& problem);
-/// F with every element 0 that does not join two parameters of one unit.
+/// F with every element 0 that does not join two parameters of one layer, or of one unit, or is not on the
+/// diagonal.
+Matrix layer_blocks(const NetworkShape& shape, Matrix f);
 Matrix unit_blocks(const NetworkShape& shape, Matrix f);
+Matrix diagonal(Matrix f);
+/// u of the score rows, N·r, with g = Sᵀu, from the formulas of c.
+Vector residuals(const Problem& problem, ScoreKind kind);
 
 /// (A + λI)x = b by elimination with row pivoting.
 Vector solve(Matrix a, Real lambda, Vector b);

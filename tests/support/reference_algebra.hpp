@@ -1,5 +1,4 @@
-/// Textbook linear algebra in long double: sums by definition, Cholesky by rows, eigenvalues by cyclic
-/// Jacobi.
+/// Textbook linear algebra in long double: Cholesky by rows, substitution, eigenvalues by cyclic Jacobi.
 #pragma once
 
 #include <algorithm>
@@ -25,6 +24,26 @@ Real symmetric_at(MatrixView<const T> m, Index i, Index j) {
   return at(m, std::max(i, j), std::min(i, j));
 }
 
+/// function(i, j) for every element of a matrix.
+template <class T, class Function>
+void each(MatrixView<T> m, Function function) {
+  for (Index j = 0; j < m.cols; ++j)
+    for (Index i = 0; i < m.rows; ++i) function(i, j);
+}
+
+/// The same for the lower triangle.
+template <class T, class Function>
+void each_lower(MatrixView<T> m, Function function) {
+  for (Index j = 0; j < m.cols; ++j)
+    for (Index i = j; i < m.rows; ++i) function(i, j);
+}
+
+/// c ← value + βc; c is not read where β = 0.
+template <class R>
+void store(R& c, Real value, R beta) {
+  c = static_cast<R>(beta == 0 ? value : value + Real(beta) * c);
+}
+
 /// A ← its lower Cholesky factor. 0, or k where minor k is not positive, or −1 where a pivot is not finite.
 template <class R>
 int cholesky(MatrixView<R> a) {
@@ -46,20 +65,25 @@ int cholesky(MatrixView<R> a) {
   return 0;
 }
 
-/// b ← (LLᵀ)⁻¹b by substitution.
+/// x ← L⁻¹x, or x ← L⁻ᵀx, by substitution.
+template <class R>
+void triangular_solve(bool transposed, MatrixView<const R> l, std::vector<Real>& x) {
+  const Index n = l.rows;
+  for (Index step = 0; step < n; ++step) {
+    const Index i = transposed ? n - 1 - step : step;
+    for (Index k = transposed ? i + 1 : 0; k < (transposed ? n : i); ++k)
+      x[i] -= (transposed ? at(l, k, i) : at(l, i, k)) * x[k];
+    x[i] /= at(l, i, i);
+  }
+}
+
+/// b ← (LLᵀ)⁻¹b.
 template <class R>
 void cholesky_solve(MatrixView<const R> l, VectorView<R> b) {
-  const Index n = l.rows;
-  std::vector<Real> x(b.data, b.data + n);
-  for (Index i = 0; i < n; ++i) {
-    for (Index k = 0; k < i; ++k) x[i] -= at(l, i, k) * x[k];
-    x[i] /= at(l, i, i);
-  }
-  for (Index i = n; i-- > 0;) {
-    for (Index k = i + 1; k < n; ++k) x[i] -= at(l, k, i) * x[k];
-    x[i] /= at(l, i, i);
-  }
-  for (Index i = 0; i < n; ++i) b.data[i] = static_cast<R>(x[i]);
+  std::vector<Real> x(b.data, b.data + b.size);
+  triangular_solve(false, l, x);
+  triangular_solve(true, l, x);
+  for (Index i = 0; i < b.size; ++i) b.data[i] = static_cast<R>(x[i]);
 }
 
 /// Symmetric A and the orthogonal V that diagonalises it.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ class ReferenceDevice : public Backend<R> {
  public:
   std::string description() const override { return "reference (naive loops, long double)"; }
   std::string name() const override { return "reference"; }
+  std::size_t available_bytes() const override { return std::numeric_limits<std::size_t>::max(); }
   void upload(void* device, const void* host, std::size_t bytes) override {
     if (bytes > 0) std::memcpy(device, host, bytes);
   }

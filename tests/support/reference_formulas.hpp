@@ -146,4 +146,17 @@ inline HostMatrix<Real> root_fisher(Likelihood likelihood, const Column& z) {
   return b;
 }
 
+/// xᵀH(z)y of one sample. Categorical: ½ΣΣ p_i p_j (x_i − x_j)(y_i − y_j), the covariance without its means.
+inline Real fisher_product(Likelihood likelihood, const Column& z, const Column& x, const Column& y) {
+  const Column p = means(likelihood, z);
+  Real sum = 0;
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    if (likelihood == Likelihood::gaussian) sum += x[i] * y[i];
+    if (likelihood == Likelihood::bernoulli) sum += sigmoid(z[i]) * sigmoid(-z[i]) * x[i] * y[i];
+    if (likelihood == Likelihood::categorical)
+      for (std::size_t j = 0; j < i; ++j) sum += p[i] * p[j] * (x[i] - x[j]) * (y[i] - y[j]);
+  }
+  return sum;
+}
+
 }  // namespace natgrad::reference

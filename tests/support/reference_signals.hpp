@@ -1,8 +1,10 @@
-/// The output signals of one sample's score rows, in long double.
+/// The output signals of one sample's score rows and the residuals c with g = Bc, in long double.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 
 #include "natgrad/backend.hpp"
 #include "random.hpp"
@@ -45,6 +47,31 @@ inline HostMatrix<Real> sample_signals(const ScoreSpec& spec, Likelihood likelih
     }
   }
   return rows;
+}
+
+/// c with B(z)c = p − y for the B of `root_fisher`. Categorical: forward substitution gives p_k/B_kk ·
+/// 1/q_{k−1} for k < y, and 0 for k > y where Bc has reached p − y; written without the differences that
+/// cancel.
+inline Column sample_residuals(Likelihood likelihood, const Column& z, const Column& y) {
+  Column c = z;
+  if (likelihood != Likelihood::categorical) {
+    for (std::size_t j = 0; j < z.size(); ++j) {
+      const Real p = sigmoid(z[j]), q = sigmoid(-z[j]);  // p − y = p(1 − y) − (1 − p)y
+      c[j] =
+          likelihood == Likelihood::gaussian ? z[j] - y[j] : (p * (1 - y[j]) - q * y[j]) / std::sqrt(p * q);
+    }
+    return c;
+  }
+  const Column p = means(likelihood, z);
+  std::size_t label = 0;
+  while (label < p.size() && y[0] != static_cast<Real>(label)) ++label;
+  c.assign(std::max<std::size_t>(p.size(), 1) - 1,
+           label < p.size() ? 0 : std::numeric_limits<Real>::quiet_NaN());
+  for (std::size_t k = 0; k < c.size() && k <= label && label < p.size(); ++k) {
+    const Real q = std::accumulate(p.begin() + static_cast<Index>(k) + 1, p.end(), Real(0));
+    c[k] = k < label ? std::sqrt(p[k] / q / (p[k] + q)) : -std::sqrt(q / p[k] / (p[k] + q));
+  }
+  return c;
 }
 
 }  // namespace natgrad::reference

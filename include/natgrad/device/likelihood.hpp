@@ -22,12 +22,12 @@ NATGRAD_HD double kl_term(double p, double p_new, double t) {
   const double size = std::fabs(t);
   if (size > 1.0) return p > 0.0 ? p_new - p - p * t : p_new;
   if (size > 0.03125) return p * (math::expm1(t) - t);
-  return p * 0.5 * t * t *
-         (1.0 +
-          t / 3.0 *
-              (1.0 +
-               t / 4.0 *
-                   (1.0 + t / 5.0 * (1.0 + t / 6.0 * (1.0 + t / 7.0 * (1.0 + t / 8.0 * (1.0 + t / 9.0)))))));
+  const double series =
+      1.0 / 2 +
+      t * (1.0 / 6 + t * (1.0 / 24 +
+                          t * (1.0 / 120 +
+                               t * (1.0 / 720 + t * (1.0 / 5040 + t * (1.0 / 40320 + t * (1.0 / 362880)))))));
+  return p * t * t * series;
 }
 
 /// N(z, 1) for each output.
@@ -46,6 +46,13 @@ struct Gaussian {
   NATGRAD_HD static R root_fisher(R) {
     return R(1);
   }
+  /// H(z)^−½ (mean − y).
+  template <class R>
+  NATGRAD_HD static R residual(R z, R y) {
+    return z - y;
+  }
+  /// x H(z) y.
+  NATGRAD_HD static double fisher_product(double, double x, double y) { return x * y; }
 };
 
 /// Bernoulli(sigmoid(z)) for each output.
@@ -58,12 +65,11 @@ struct Bernoulli {
     if (std::fabs(dz) > 1.0) {
       one = softplus(-z_new) - softplus(-z);
       zero = softplus(z_new) - softplus(z);
-    } else if (p < 0.5) {
-      zero = math::log1p(p * math::expm1(dz));
-      one = zero - dz;
     } else {
-      one = math::log1p(q * math::expm1(-dz));
-      zero = one + dz;
+      const bool rare = p < 0.5;
+      const double change = math::log1p((rare ? p : q) * math::expm1(rare ? dz : -dz));
+      zero = rare ? change : change + dz;
+      one = rare ? change - dz : change;
     }
     return {kl_term(p, sigmoid(z_new), -one) + kl_term(q, sigmoid(-z_new), -zero),
             y * one + (1.0 - y) * zero};
@@ -74,7 +80,18 @@ struct Bernoulli {
   }
   template <class R>
   NATGRAD_HD static R root_fisher(R z) {
-    return std::sqrt(sigmoid(z) * sigmoid(-z));
+    const R root = math::exp(R(-0.5) * std::abs(z));  // of e^−|z|, which may underflow
+    return root / (R(1) + root * root);
+  }
+  /// (p − y)/√(p(1 − p)) = (1 − y)√(p/(1 − p)) − y√((1 − p)/p), whose roots are e^±z/2: accurate at any z.
+  /// Not finite where the probability of what is seen underflows.
+  template <class R>
+  NATGRAD_HD static R residual(R z, R y) {
+    const R half = R(0.5) * z;  // a term of weight 0 is left out, for its root may overflow
+    return (y == R(1) ? R(0) : (R(1) - y) * math::exp(half)) - (y == R(0) ? R(0) : y * math::exp(-half));
+  }
+  NATGRAD_HD static double fisher_product(double z, double x, double y) {
+    return sigmoid(z) * sigmoid(-z) * x * y;
   }
 };
 
@@ -162,6 +179,39 @@ struct Categorical {
            ++i)  // −p_i √(p_k / (q_k q_{k−1})), without the product of two small q
         column[i] = q > 0.0 ? -scale * static_cast<R>(lse.probability(z[i]) / q * diagonal) : R(0);
     }
+  }
+
+  /// u ← scale·c with B(z)c = p − e_label, the columns of B and q as for `root_fisher`; u: C − 1.
+  /// c_k = √(p_k/(q_k q_{k−1})) for k < label, −√(q_k/(p_k q_{k−1})) for k = label, 0 after; Σ c² = 1/p_label
+  /// − 1. NaN where the label is −1, or where its probability underflows, for nothing of it is left in B
+  /// then.
+  template <class R>
+  NATGRAD_HD static void residuals(const R* z, Index outputs, Index label, R scale, R* u) {
+    const LogSumExp lse = log_sum_exp(z, outputs);
+    const bool defined = label >= 0 && lse.probability(z[label]) > 0.0;
+    double q = 0.0;
+    for (Index k = outputs - 2; k >= 0; --k) {
+      q += lse.probability(z[k + 1]);
+      const double p = lse.probability(z[k]);
+      double c = 0.0;  // as a product of roots, for q_k q_{k−1} may underflow
+      if (k < label) c = std::sqrt(p / (q + p)) / std::sqrt(q);
+      if (k == label) c = -std::sqrt(q / (q + p)) / std::sqrt(p);
+      u[k] = defined ? static_cast<R>(scale * c) : static_cast<R>(NAN);
+    }
+  }
+
+  /// xᵀH(z)y = Σ p (x − x̄)(y − ȳ), x̄ = Σ p x; x, y: C.
+  template <class R>
+  NATGRAD_HD static double fisher_product(const R* z, const R* x, const R* y, Index outputs) {
+    const LogSumExp lse = log_sum_exp(z, outputs);
+    double mean_x = 0.0, mean_y = 0.0, sum = 0.0;
+    for (Index k = 0; k < outputs; ++k) {
+      const double p = lse.probability(z[k]);
+      mean_x += p * x[k];
+      mean_y += p * y[k];
+    }
+    for (Index k = 0; k < outputs; ++k) sum += lse.probability(z[k]) * (x[k] - mean_x) * (y[k] - mean_y);
+    return sum;
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "host_cuda/tests/device.hpp"
@@ -172,6 +173,34 @@ TYPED_TEST(HostCublas, TrsmSolvesFromBothSidesAndInBatches) {
                 cols, &this->two, as.data, l.ld, bs.data, n, 2),
             CUBLAS_STATUS_SUCCESS);
   this->expect_equal(second.get(), n, filled<R>(n, cols, 0, [&](int i, int j) { return 2 * x(i, j); }));
+}
+
+TYPED_TEST(HostCublas, TrsmOf64BitSizesSolvesInEveryOrientationAndReadsOneTriangle) {
+  using R = TypeParam;
+  const int n = 6, cols = 4;
+  const auto l = lower_factor<R>(n, 0, 1);
+  const auto lower = filled<R>(n, n, 1, [&](int i, int j) { return i >= j ? l(i, j) : R(NAN); });
+  const auto trsm = select<R>(cublasStrsm_64, cublasDtrsm_64);
+  DeviceArray<R> dl(lower.data);
+  for (const auto side : {CUBLAS_SIDE_LEFT, CUBLAS_SIDE_RIGHT})
+    for (const auto trans : operations) {
+      const bool left = side == CUBLAS_SIDE_LEFT;
+      const auto x = left ? random_integers<R>(n, cols, 0, 2) : random_integers<R>(cols, n, 0, 2);
+      const auto op = trans == CUBLAS_OP_N ? l : transposed(l);
+      const auto right_side = left ? product(R(1), op, x) : product(R(1), x, op);
+      const auto b = filled<R>(x.rows, x.cols, 2, [&](int i, int j) { return right_side(i, j); });
+      DeviceArray<R> db(b.data);
+      const auto call = [&](std::int64_t rows, std::int64_t lda, std::int64_t ldb) {
+        return trsm(this->handle, side, CUBLAS_FILL_MODE_LOWER, trans, CUBLAS_DIAG_NON_UNIT, rows, x.cols,
+                    &this->two, dl.data, lda, db.data, ldb);
+      };
+      EXPECT_EQ(call(-1, lower.ld, b.ld), CUBLAS_STATUS_INVALID_VALUE);
+      EXPECT_EQ(call(x.rows, n - 1, b.ld), CUBLAS_STATUS_INVALID_VALUE);
+      EXPECT_EQ(call(x.rows, lower.ld, x.rows - 1), CUBLAS_STATUS_INVALID_VALUE);
+      ASSERT_EQ(call(x.rows, lower.ld, b.ld), CUBLAS_STATUS_SUCCESS);
+      this->expect_equal(db.get(), b.ld,
+                         filled<R>(x.rows, x.cols, 0, [&](int i, int j) { return 2 * x(i, j); }));
+    }
 }
 
 TYPED_TEST(HostCublas, VectorFunctionsGiveWhatTheirNamesSay) {
