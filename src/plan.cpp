@@ -80,6 +80,7 @@ RowsShape curvature_shape(const RunShape& run, const NaturalGradientOptions& opt
 // Whether solves read the parts u and v of their right-hand side where there is a u; see Fisher::dual.
 bool is_dual(const RowsShape& rows, const FisherOptions& options) {
   if (options.structure == Structure::gram) return !options.kronecker_metric || options.mix > 0.0;
+  if (options.structure == Structure::matrix_free) return true;
   if (options.structure != Structure::layer || options.decay > 0.0 || options.refresh > 1) return false;
   return std::ranges::any_of(
       rows.layers, [&](const RowsShape::Layer& layer) { return rows.count() < layer.parameters(); });

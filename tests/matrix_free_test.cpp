@@ -6,6 +6,7 @@
 
 #include "support/backends.hpp"
 #include "support/device_fisher.hpp"
+#include "support/stepping.hpp"
 
 namespace natgrad {
 namespace {
@@ -104,6 +105,29 @@ TEST_P(MatrixFree, SaysWhereItsResultIsNotFinite) {
     b(1, 0) = std::numeric_limits<R>::quiet_NaN();
     fisher.solve(SolveMethod::cholesky, 0.5, b);
     EXPECT_LT(fisher.scalars[Slot::factor_info], 0.0);
+  });
+}
+
+// With u the residual is Sᵀ(u − Sd) + λ(v − d), whose rounding errors reach d by ‖S‖/√λ, not ‖F‖/λ.
+TEST_P(MatrixFree, LosesOnlyTheRootOfTheConditionWhereUIsGiven) {
+  run([]<class R>(Backend<R>& backend) {
+    if (sizeof(R) == 4) GTEST_SKIP() << "f32 does not resolve such a condition";
+    const double condition = 1e9;
+    for (const ScoreKind kind : {ScoreKind::exact, ScoreKind::empirical})
+      for (const Index samples : {3, 33}) {
+        const oracle::Problem problem =
+            random_problem<R>({{3, 3, 2}, {Activation::tanh}, Likelihood::bernoulli, samples}, 97);
+        const oracle::Matrix f =
+            kind == ScoreKind::exact ? oracle::exact_fisher(problem) : oracle::empirical_fisher(problem);
+        const double damping = static_cast<double>(damping_for(f, condition));
+        NaturalGradientOptions options{.kind = kind, .kl = 1e-6, .damping = {.start = damping}};
+        options.fisher = {.structure = Structure::matrix_free, .tolerance = 1e-17, .max_iterations = 20000};
+        Stepping<R> stepping(backend, problem, options);
+        stepping.step();
+        EXPECT_TRUE(close(stepping.direction(), oracle::solve(f, damping, oracle::gradient(problem)),
+                          4.0 * allowed_error<R>(std::sqrt(condition))))  // four products a pass
+            << to_string(kind) << ", N " << samples;
+      }
   });
 }
 

@@ -92,7 +92,7 @@ void write_matrices(const std::string& folder, Backend<R>& backend, Fisher<R>& f
 NaturalGradientOptions step_options(const Options& options, Index parameters) {
   NaturalGradientOptions result = natural_gradient_options(options);
   result.damping.schedule = DampingSchedule::constant;
-  if (!options.cg_tolerance) result.fisher.tolerance = 1e-14;
+  if (!options.cg_tolerance) result.fisher.tolerance = 1e-16;
   if (!options.cg_iterations)
     result.fisher.max_iterations = static_cast<int>(std::clamp<Index>(10 * parameters, 1000, 1'000'000'000));
   return result;

@@ -144,7 +144,7 @@ std::vector<OptionEntry> curvature_options() {
       {"cg-tolerance",
        with_step,
        &O::cg_tolerance,
-       "relative residual that ends the conjugate gradients (default 1e-6, inspect 1e-14)",
+       "relative residual that ends the conjugate gradients (default 1e-6, inspect 1e-16)",
        {.range = {.low = 0.0, .high = 1.0, .above_low = true, .below_high = true},
         .only_with = {natural, iterative}}},
       {"cg-iterations",

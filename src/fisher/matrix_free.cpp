@@ -3,7 +3,8 @@
 ///
 /// The scalars of an iteration are read by the host, twice; sums are in f64. Convergence is judged by the
 /// residual b − (F + λI)d as it is, not by the one that the recurrence carries along: where the latter alone
-/// has converged, another pass begins from the former, as long as each pass shrinks it.
+/// has converged, another pass begins from the former, as long as each pass shrinks it. Where u is given, the
+/// residual is Sᵀ(u − Sd) + λ(v − d), whose rounding errors are ‖S‖/√λ times smaller in d.
 #include <cmath>
 #include <limits>
 
@@ -35,6 +36,8 @@ class MatrixFreeFisher final : public Fisher<R> {
         buffers_(backend, buffers_of(shape)),
         preconditioner_(make_fisher(backend, shape, preconditioner_options(options))) {}
 
+  bool dual() const override { return true; }
+
   // Sᵀ(Sv)
   void multiply(VectorView<const R> v, VectorView<R> out) override {
     natgrad::multiply(this->rows_, v, response(), buffers_["product scratch"]);
@@ -63,7 +66,7 @@ class MatrixFreeFisher final : public Fisher<R> {
     while (norm2 > target && norm2 < worthwhile * before && failure_ == 0.0 && !exhausted()) {
       before = norm2;
       descend(method, damping, norm2, target / 4.0, d);  // half of the residual is left to rounding
-      norm2 = true_residual(right.b, damping, d);
+      norm2 = true_residual(right, damping, d);
     }
     this->backend_.set_scalar(Slot::right_side_norm2, right_norm2);
     this->backend_.set_scalar(Slot::factor_info, std::isfinite(norm2) ? failure_ : -1.0);
@@ -118,14 +121,19 @@ class MatrixFreeFisher final : public Fisher<R> {
   }
 
   // r ← b − (F + λI)d; returns ‖r‖². Slot quadratic ← ‖Sd‖².
-  double true_residual(VectorView<const R> b, R damping, VectorView<const R> d) {
+  double true_residual(const RightSide<R>& right, R damping, VectorView<const R> d) {
     Backend<R>& backend = this->backend_;
-    const VectorView<R> r = vector("residual");
-    multiply(d, r);
-    backend.dot(response(), response(), Slot::quadratic);
-    backend.axpy(damping, d, r);
-    backend.scale(R(-1), r);
-    backend.axpy(R(1), b, r);
+    const VectorView<R> r = vector("residual"), sd = response();
+    natgrad::multiply(this->rows_, d, sd, buffers_["product scratch"]);
+    backend.dot(sd, sd, Slot::quadratic);
+    backend.scale(R(-1), sd);
+    if (right.u.size > 0) backend.axpy(R(1), right.u, sd);
+    multiply_transposed<R>(this->rows_, sd, r, buffers_["product scratch"]);
+    backend.axpy(-damping, d, r);
+    if (right.u.size == 0)
+      backend.axpy(R(1), right.b, r);
+    else if (right.v.size > 0)
+      backend.axpy(damping, right.v, r);
     backend.dot(r, r, Slot::residual_norm2);
     return backend.read_scalars()[Slot::residual_norm2];
   }
