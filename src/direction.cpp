@@ -43,6 +43,7 @@ void DirectionSolver<R>::prepare(const Rows<R>& rows) {
   fisher_options_ = options_.fisher;
   fisher_options_.structure =
       options_.structure.value_or(shape.parameters() <= shape.count() ? Structure::dense : Structure::gram);
+  fisher_.reset();  // its memory first
   fisher_ = make_fisher(backend_, shape, fisher_options_);
   shape_ = shape;
 }

@@ -75,7 +75,8 @@ void NaturalGradient<R>::see(const Batch<R>& batch) {
   use_momentum_ = options_.momentum > 0.0 && has_previous_;
   rows_ = curvature_rows(batch);
   const RowsShape shape = rows_.shape();
-  if (shape != fisher_shape_) {
+  if (!fisher_ || shape != fisher_shape_) {
+    fisher_.reset();  // its memory first
     fisher_ = make_fisher(backend_, shape, options_.fisher);
     fisher_shape_ = shape;
   }

@@ -77,23 +77,14 @@ RowsShape curvature_shape(const RunShape& run, const NaturalGradientOptions& opt
                     spec.rows_per_sample(run.likelihood, run.network.outputs()));
 }
 
-// Whether solves read the parts u and v of their right-hand side where there is a u; see Fisher::dual.
-bool is_dual(const RowsShape& rows, const FisherOptions& options) {
-  if (options.structure == Structure::gram) return !options.kronecker_metric || options.mix > 0.0;
-  if (options.structure == Structure::matrix_free) return true;
-  if (options.structure != Structure::layer || options.decay > 0.0 || options.refresh > 1) return false;
-  return std::ranges::any_of(
-      rows.layers, [&](const RowsShape::Layer& layer) { return rows.count() < layer.parameters(); });
-}
-
 // What NaturalGradient holds of vectors and signals, with or without a gradient of its own.
-void add_vectors(Planner& planner, const NaturalGradientOptions& options, const RowsShape& rows) {
+void add_vectors(Planner& planner, const NaturalGradientOptions& options, const RowsShape& rows,
+                 const FisherPlan& fisher) {
   const bool whole = rows.samples == planner.batch();
   const bool own_signals = options.kind != ScoreKind::empirical || !whole;
   const bool residuals = options.kind != ScoreKind::mc && whole;
   const bool quadratic = options.rule == StepRule::quadratic, momentum = options.momentum > 0.0;
-  const bool gram = options.fisher.structure == Structure::gram && !options.fisher.kronecker_metric;
-  const bool forms_gradient = !gram || !residuals || options.l2 != 0.0 || quadratic;
+  const bool forms_gradient = fisher.needs_gradient || !residuals || options.l2 != 0.0 || quadratic;
 
   const bool shared = !own_signals && forms_gradient;  // those of the gradient
   if (forms_gradient) planner.gradient();
@@ -106,8 +97,7 @@ void add_vectors(Planner& planner, const NaturalGradientOptions& options, const 
   planner.add_vector("parameters before the step");
   if (quadratic || momentum) planner.add_vector("step before");
   if (momentum && forms_gradient) planner.add_vector("right side");
-  if (is_dual(rows, options.fisher) && residuals && (momentum || options.l2 != 0.0))
-    planner.add_vector("shift");
+  if (fisher.dual && residuals && (momentum || options.l2 != 0.0)) planner.add_vector("shift");
 }
 
 }  // namespace
@@ -124,7 +114,8 @@ RunPlan plan_natural_gradient(const RunShape& run, const NaturalGradientOptions&
   RunPlan& plan = planner.plan();
   const RowsShape rows = curvature_shape(run, options, planner.batch());
   plan.rows = rows.count();
-  add_vectors(planner, options, rows);
+  const FisherPlan fisher = plan_fisher(rows, options.fisher);
+  add_vectors(planner, options, rows, fisher);
   planner.add("activations of a try", Activations<float>::output_elements(run.network, planner.batch()));
   plan.flops += planner.pass();
   if (options.rule == StepRule::quadratic) {
@@ -134,7 +125,6 @@ RunPlan plan_natural_gradient(const RunShape& run, const NaturalGradientOptions&
     // two products with the Jacobian
     plan.flops += 4.0 * planner.pass() * static_cast<double>(part) / static_cast<double>(planner.batch());
   }
-  const FisherPlan fisher = plan_fisher(rows, options.fisher);
   for (const auto& [name, elements] : fisher.buffers) plan.buffers.push_back({"Fisher: " + name, elements});
   plan.flops += fisher.flops;
   plan.exact = fisher.exact;

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "support/backends.hpp"
-#include "support/problems.hpp"
+#include "support/stepping.hpp"
 
 namespace natgrad {
 namespace {
@@ -75,21 +75,6 @@ class DeviceFisher {
   std::unique_ptr<Fisher<R>> fisher_;  // with the first update
 };
 
-oracle::Matrix oracle_fisher(const oracle::Problem& problem, ScoreKind kind, Structure structure) {
-  oracle::Matrix f =
-      kind == ScoreKind::exact ? oracle::exact_fisher(problem) : oracle::empirical_fisher(problem);
-  switch (structure) {
-    case Structure::layer:
-      return oracle::layer_blocks(problem.shape, std::move(f));
-    case Structure::unit:
-      return oracle::unit_blocks(problem.shape, std::move(f));
-    case Structure::diagonal:
-      return oracle::diagonal(std::move(f));
-    default:
-      return f;
-  }
-}
-
 oracle::Real norm(const oracle::Matrix& m) { return std::sqrt(oracle::dot(m.data, m.data)); }
 
 /// Calls body(device fisher, oracle's F, name) for every problem, kind and structure.
@@ -103,7 +88,7 @@ void for_each_fisher(Backend<R>& backend, std::uint64_t seed, Body body) {
         const oracle::Problem problem = random_problem<R>(shape, seed);
         DeviceFisher<R> fisher(backend, problem, structure);
         fisher.update({.kind = kind});
-        body(fisher, oracle_fisher(problem, kind, structure));
+        body(fisher, oracle::batch_fisher(problem, kind, structure));
       }
 }
 
@@ -123,7 +108,7 @@ TEST_P(FisherMatrix, OfALargerNetIsTheOracles) {
         random_problem<R>({{9, 12, 8}, {Activation::tanh}, Likelihood::categorical, 33}, 32);
     for (const Structure structure : structures) {
       DeviceFisher<R> fisher(backend, problem, structure);
-      EXPECT_TRUE(close(fisher.update({}).dense(), oracle_fisher(problem, ScoreKind::exact, structure),
+      EXPECT_TRUE(close(fisher.update({}).dense(), oracle::batch_fisher(problem, ScoreKind::exact, structure),
                         allowed_error<R>()))
           << to_string(structure);
     }
@@ -254,7 +239,7 @@ TEST_P(FisherMatrix, TimesItsInverseIsTheIdentity) {
       for (const Structure structure : structures) {
         if (shape.samples == 33 && shape.widths.size() > 3) continue;  // P solves
         const oracle::Problem problem = random_problem<R>(shape, 41);
-        oracle::Matrix f = oracle_fisher(problem, ScoreKind::exact, structure);
+        oracle::Matrix f = oracle::batch_fisher(problem, ScoreKind::exact, structure);
         DeviceFisher<R> fisher(backend, problem, structure);
         const R damping = static_cast<R>(damping_for(f, condition));
         for (Index i = 0; i < f.rows; ++i) f(i, i) += damping;
@@ -278,7 +263,7 @@ TEST_P(FisherMatrix, SolvesWithoutDampingAreOfMinimumNorm) {
            {Structure::dense, Structure::gram, Structure::layer, Structure::unit}) {
         SCOPED_TRACE(::testing::Message() << shape << ", " << to_string(structure));
         const oracle::Problem problem = random_problem<R>(shape, 42);
-        const oracle::Matrix f = oracle_fisher(problem, ScoreKind::exact, structure);
+        const oracle::Matrix f = oracle::batch_fisher(problem, ScoreKind::exact, structure);
         const double cutoff = 10.0 * static_cast<double>(f.rows) * epsilon<R>;
         DeviceFisher<R> fisher(backend, problem, structure);
         fisher.update({});

@@ -112,8 +112,9 @@ struct PlannedBuffer {
 /// What a structure takes, before it is made: the same list that it allocates.
 struct FisherPlan {
   std::vector<PlannedBuffer> buffers;
-  double flops = 0.0;  // of an update and a solve; matrix_free: of 20 iterations
-  bool exact = false;  // solves with all of F
+  double flops = 0.0;                        // of an update and a solve; matrix_free: of 20 iterations
+  bool exact = false;                        // solves with all of F
+  bool dual = false, needs_gradient = true;  // as Fisher says of itself
 };
 
 FisherPlan plan_fisher(const RowsShape& shape, const FisherOptions& options);

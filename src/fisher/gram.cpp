@@ -141,7 +141,10 @@ void GramFisher<R>::to_dense(MatrixView<R> out) {
 // R²Σ(ñ + m) for the lower triangle of K, the input products once for r rows; R³/3 for its factor; Sᵀy as a
 // gradient.
 FisherPlan plan_gram(const RowsShape& shape, const FisherOptions& options) {
-  FisherPlan plan{GramFisher<float>::buffers(shape, options), 0.0, true};
+  FisherPlan plan{.buffers = GramFisher<float>::buffers(shape, options),
+                  .exact = true,
+                  .dual = true,
+                  .needs_gradient = false};
   const double rows = static_cast<double>(shape.count()), samples = static_cast<double>(shape.samples);
   for (const auto& layer : shape.layers)
     plan.flops += samples * samples * static_cast<double>(layer.inputs) +

@@ -37,6 +37,10 @@ std::vector<Group> groups_of(const RowsShape& shape, const FisherOptions& option
   return result;
 }
 
+bool any_dual(const std::vector<Group>& groups) {
+  return std::ranges::any_of(groups, [](const Group& group) { return group.dual; });
+}
+
 std::string name_of(const Group& group, const char* what) {
   return std::to_string(group.count()) + (group.dual ? " Gram " : " layer ") + what + " of order " +
          std::to_string(group.order);
@@ -77,9 +81,7 @@ class LayerFisher final : public Fisher<R> {
                             group.count(), options.cutoff);
   }
 
-  bool dual() const override {
-    return std::ranges::any_of(groups_, [](const Group& group) { return group.dual; });
-  }
+  bool dual() const override { return any_dual(groups_); }
 
   void multiply(VectorView<const R> v, VectorView<R> out) override {
     each_matrix([&](const Group& group, Index k, std::size_t l) {
@@ -205,7 +207,9 @@ class LayerFisher final : public Fisher<R> {
 FisherPlan plan_layer(const RowsShape& shape, const FisherOptions& options) {
   const auto groups = groups_of(shape, options);
   const RowsShape primal = primal_part(shape, groups);
-  FisherPlan plan{buffers_of(shape, groups), OuterProduct<float>::flops(primal, Blocks::diagonal), false};
+  FisherPlan plan{.buffers = buffers_of(shape, groups),
+                  .flops = OuterProduct<float>::flops(primal, Blocks::diagonal),
+                  .dual = any_dual(groups)};
   for (auto& buffer : OuterProduct<float>::buffers(primal, Blocks::diagonal))
     plan.buffers.push_back(std::move(buffer));
   const double rows = static_cast<double>(shape.count()), samples = static_cast<double>(shape.samples);

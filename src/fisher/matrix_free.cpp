@@ -153,7 +153,7 @@ class MatrixFreeFisher final : public Fisher<R> {
 // (Kronecker: four products with factors); 12 P for vectors. The preconditioner's update.
 FisherPlan plan_matrix_free(const RowsShape& shape, const FisherOptions& options) {
   constexpr double iterations = 20.0;
-  FisherPlan plan{buffers_of(shape), 0.0, true};
+  FisherPlan plan{.buffers = buffers_of(shape), .exact = true, .dual = true};
   FisherPlan preconditioner = plan_fisher(shape, preconditioner_options(options));
   for (auto& [name, elements] : preconditioner.buffers)
     plan.buffers.push_back({"preconditioner: " + name, elements});

@@ -176,6 +176,7 @@ class MetricFisher final : public Fisher<R> {
 // matrix.
 FisherPlan plan_metric(const RowsShape& shape, const FisherOptions& options) {
   FisherPlan plan = plan_gram(whitened_shape(shape), inner_options(options));
+  plan.needs_gradient = true;
   for (auto& buffer : buffers_of(shape)) plan.buffers.push_back(std::move(buffer));
   const double refresh = options.refresh;
   plan.flops += (KroneckerFactors<float>::flops(shape) + factor_cubes(shape) / 3.0) / refresh;
