@@ -20,6 +20,7 @@ struct Case {
   Structure structure = Structure::gram;  // or dense with exact rows
   Index samples = 0;                      // N
   bool on_request = false;                // left out unless named: takes long, or much memory
+  int refine = 0;                         // steps of iterative refinement; not counted as operations
 
   constexpr std::size_t layers() const { return widths.size() - 1; }
   /// r: exact rows of a categorical output are C − 1, all others of these cases one.
@@ -39,6 +40,7 @@ inline constexpr double damping = 1e-2;
 inline constexpr Index digits[] = {64, 32, 10};
 inline constexpr Index mnist[] = {784, 256, 10};
 inline constexpr Index autoencoder[] = {784, 1000, 500, 250, 30, 250, 500, 1000, 784};
+inline constexpr Index tiny[] = {6, 5, 4};
 
 inline constexpr Case cases[] = {
     {"digits-dense-exact", digits, Likelihood::categorical, ScoreKind::exact, Structure::dense, 1437},
@@ -50,6 +52,9 @@ inline constexpr Case cases[] = {
     {"ae-1000-mc", autoencoder, Likelihood::bernoulli, ScoreKind::mc, Structure::gram, 1000},
     {"ae-8192-empirical", autoencoder, Likelihood::bernoulli, ScoreKind::empirical, Structure::gram, 8192,
      true},
+    // To rehearse with, where a step takes long whatever its size.
+    {"tiny-dense", tiny, Likelihood::categorical, ScoreKind::exact, Structure::dense, 33, true},
+    {"tiny-gram", tiny, Likelihood::categorical, ScoreKind::empirical, Structure::gram, 33, true},
 };
 
 // --- floating-point operations -----------------------------------------------------------------------------

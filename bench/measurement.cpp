@@ -3,52 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <functional>
 #include <random>
 
 #include "natgrad/natural_gradient.hpp"
+#include "timing.hpp"
 
 namespace natgrad::bench {
 namespace {
-
-// `prepare` is not timed.
-struct Timed {
-  std::function<void()> run;
-  std::function<void()> prepare = [] {};
-};
-
-double seconds_of(Device& device, const Timed& timed) {
-  using Clock = std::chrono::steady_clock;
-  timed.prepare();
-  device.synchronize();
-  const auto begin = Clock::now();
-  timed.run();
-  device.synchronize();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-// Seconds of all in turn, so that what else the machine does meets all alike; one vector for each. The first
-// round warms up; at least one more, at most 50 until each has had `bound` seconds on average.
-std::vector<std::vector<double>> time_in_turn(Device& device, double bound, const std::vector<Timed>& all) {
-  constexpr std::size_t most_rounds = 50;
-  std::vector<std::vector<double>> seconds(all.size());
-  for (const Timed& timed : all) seconds_of(device, timed);
-  const double allowed = bound * static_cast<double>(all.size());
-  for (double total = 0.0; seconds[0].empty() || (total < allowed && seconds[0].size() < most_rounds);) {
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      seconds[i].push_back(seconds_of(device, all[i]));
-      total += seconds[i].back();
-    }
-  }
-  return seconds;
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
-}
 
 NetworkShape network_shape(const Case& c) {
   NetworkShape shape;
@@ -60,6 +21,7 @@ NetworkShape network_shape(const Case& c) {
 FisherOptions fisher_options(const Case& c) {
   FisherOptions options;
   options.structure = c.structure;
+  options.refine = c.refine;
   return options;
 }
 
@@ -206,28 +168,11 @@ void run_step(NaturalGradient<float>& optimizer, const Problem& problem, const C
 
 }  // namespace
 
-double gemm_rate(Backend<float>& backend) {
-  constexpr Index order = 2048;
-  constexpr double bound = 0.5;  // seconds
-  std::vector<float> host(order * order);
-  std::mt19937_64 engine(1);
-  std::uniform_real_distribution<float> value(-1.0f, 1.0f);
-  std::ranges::generate(host, [&] { return value(engine); });
-  Buffer<float> a(backend, order * order), b(backend, order * order), c(backend, order * order);
-  a.upload(host.data());
-  b.upload(host.data());
-  const Timed product{[&] {
-    backend.gemm(Transpose::no, Transpose::no, 1.0f, a.matrix(order, order), b.matrix(order, order), 0.0f,
-                 c.matrix(order, order));
-  }};
-  return 2.0 * order * order * order / std::ranges::min(time_in_turn(backend, bound, {product})[0]);
-}
-
 Measurement measure(Backend<float>& backend, const Case& c, double bound) {
   Problem problem(backend, c);
   NaturalGradient<float> optimizer(problem.net, c.likelihood, step_options(c));
   const Timed step{[&] { run_step(optimizer, problem, c); }, [&] { problem.reset(); }};
-  seconds_of(backend, step);
+  run_step(optimizer, problem, c);
   Measurement result;
   result.peak_bytes = static_cast<double>(backend.peak_bytes());
 

@@ -15,9 +15,6 @@ struct Measurement {
   double peak_bytes = 0.0;  // of network, batch and optimiser together
 };
 
-/// Floating-point operations per second of a product of two matrices of order 2048, the best of several.
-double gemm_rate(Backend<float>& backend);
-
 /// On a fresh backend; gradient, step and direction run in turn, each about `bound` seconds in all. Throws
 /// NumericError where a solve fails or a step needs more than one solve or try.
 Measurement measure(Backend<float>& backend, const Case& c, double bound);

@@ -1,24 +1,22 @@
 /// step_bench: what one exact natural-gradient step costs, beside a plain gradient and the machine's rate.
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
-#include "natgrad/error.hpp"
+#include "ceilings.hpp"
+#include "report.hpp"
+#include "routed_backend.hpp"
 #include "scaling.hpp"
 
 namespace natgrad::bench {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Options {
+  DeviceChoice on;
   std::vector<std::string> cases;
-  std::string json, device = "cpu";
-  int threads = 0;
+  std::string json, route = "auto";
   double seconds = 3.0;
   bool list = false, scaling = false;
 };
@@ -33,13 +31,16 @@ Json describe(const Case& c) {
           {"rows", c.rows()},
           {"parameters", c.parameters()},
           {"damping", damping},
+          {"refine", c.refine},
           {"on_request", c.on_request}};
 }
 
-Json report_on(const Case& c, const BackendMaker& make, double bound) {
+Json report_on(const Case& c, const BackendMaker& make, const Options& options) {
   const double rate = gemm_rate(*make());
-  const Measurement m = measure(*make(), c, bound);
+  const Measurement m = measure(*make(), c, options.seconds);
   Json report = describe(c);
+  report["route"] = options.route;
+  report["tf32"] = options.on.tf32;
   report["gemm_flops_per_second"] = rate;
   const auto add = [&](const std::string& part, double seconds, double flops) {
     report[part + "_seconds"] = seconds;
@@ -90,11 +91,6 @@ Json describe(const ScalingCurve& curve) {
           {"points", points}};
 }
 
-void print(const std::string& text) {
-  fmt::print("{}", text);
-  std::fflush(stdout);
-}
-
 void print_curve(const ScalingCurve& curve) {
   print(fmt::format("direction against {}\n{:>9} {:>7} {:>9} {:>9}\n", curve.variable, "samples", "width",
                     "GFLOP", "ms"));
@@ -131,10 +127,10 @@ Json list_cases() {
 
 Json run(const Options& options) {
   if (options.list) return list_cases();
-  const BackendMaker make = [&] { return make_backend<float>(options.device, options.threads); };
+  const BackendMaker make = [&] { return routed_backend(options.on, parse_route(options.route)); };
   const std::vector<Case> chosen = chosen_cases(options.cases);
   const std::string device = make()->description();
-  print(device + ", f32\n");
+  print(device + (options.on.tf32 ? ", TF32 and one refinement\n" : ", f32\n"));
   Json report = {{"device", device}};
   if (options.scaling) {
     for (const ScalingCurve& curve : measure_scaling(make, options.seconds)) {
@@ -144,18 +140,12 @@ Json run(const Options& options) {
     return report;
   }
   print(head());
-  for (const Case& c : chosen) {
-    report["cases"].push_back(report_on(c, make, options.seconds));
+  for (Case c : chosen) {
+    c.refine = options.on.tf32 ? 1 : 0;
+    report["cases"].push_back(report_on(c, make, options));
     print(line(report["cases"].back()));
   }
   return report;
-}
-
-void write(const std::string& path, const Json& report) {
-  std::ofstream file(path);
-  file << report.dump(2) << '\n';
-  if (!file.flush())
-    throw DataError(fmt::format("{}: cannot be written; check the folder and its rights", path));
 }
 
 int main(int argc, char** argv) {
@@ -164,8 +154,14 @@ int main(int argc, char** argv) {
   app.add_option("--cases", options.cases, "Cases, separated by commas; without it all not on request")
       ->delimiter(',');
   app.add_option("--json", options.json, "Write what was measured, or with --list the cases, to this file");
-  app.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")->capture_default_str();
-  app.add_option("--threads", options.threads, "Of the CPU; 0: all available cores")->capture_default_str();
+  app.add_option("--device", options.on.device, "cpu, cuda, cuda:N or auto")->capture_default_str();
+  app.add_option("--threads", options.on.threads, "Of the CPU; 0: all available cores")
+      ->capture_default_str();
+  app.add_option("--route", options.route,
+                 "auto, library, own: who does what a CUDA library and natgrad can both do")
+      ->capture_default_str();
+  app.add_flag("--tf32", options.on.tf32, "Products behind the solve in TF32, and one step of refinement");
+  app.add_flag("!--no-graph", options.on.graph, "Launch operations one by one, not as CUDA graphs");
   app.add_option("--seconds", options.seconds, "Time bound of one measurement")->capture_default_str();
   app.add_flag("--list", options.list, "Tell the cases and do nothing else");
   app.add_flag("--scaling", options.scaling, "Time against batch and width instead of the cases");

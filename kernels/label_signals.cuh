@@ -11,14 +11,6 @@
 
 namespace natgrad::kernels {
 
-/// p − e_label, times `scale`.
-template <class R>
-__device__ void class_residual(const R* z, Index outputs, Index label, R scale, R* d) {
-  const auto lse = Categorical::log_sum_exp(z, outputs);
-  for (Index j = 0; j < outputs; ++j)
-    d[j] = scale * static_cast<R>(lse.probability(z[j]) - (j == label ? 1.0 : 0.0));
-}
-
 template <class Output, class R>
 __global__ void empirical_signals_kernel(MatrixView<const R> z, MatrixView<const R> y, R scale,
                                          MatrixView<R> d, Index count) {
@@ -32,7 +24,8 @@ template <class R>
 __global__ void empirical_class_signals_kernel(MatrixView<const R> z, MatrixView<const R> y, R scale,
                                                MatrixView<R> d, Index count) {
   for (Index n : grid_stride(count))
-    class_residual(column(z, n), z.rows, Categorical::class_of(at(y, 0, n), z.rows), scale, column(d, n));
+    Categorical::signals(column(z, n), z.rows, Categorical::class_of(at(y, 0, n), z.rows), scale,
+                         column(d, n));
 }
 
 /// p − ŷ of one output: for the gaussian z − (z + ξ).
@@ -63,7 +56,7 @@ __global__ void drawn_class_signals_kernel(MatrixView<const R> z, Index draws, R
   for (Index c : grid_stride(count)) {
     const R* zn = column(z, cell(c, draws).col);
     const Index drawn = Categorical::draw(zn, z.rows, random_uniform(key, static_cast<std::uint64_t>(c)));
-    class_residual(zn, z.rows, drawn, scale, column(d, c));
+    Categorical::signals(zn, z.rows, drawn, scale, column(d, c));
   }
 }
 

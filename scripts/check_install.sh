@@ -13,10 +13,16 @@ try() {  # name, cmake arguments of the library
         -DNATGRAD_BUILD_EXAMPLES=OFF -DNATGRAD_BUILD_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$work/$name-prefix" "$@" >"$work-$name.log"
   cmake --build "$work/$name" >>"$work-$name.log"
   cmake --install "$work/$name" >>"$work-$name.log"
-  cmake -S "$root/tests/consumer" -B "$work/$name-consumer" -G Ninja -DCMAKE_PREFIX_PATH="$work/$name-prefix" \
-        >>"$work-$name.log"
+  local nvcc
+  nvcc=$(sed -nE 's/^NATGRAD_CUDA_COMPILER:FILEPATH=(.*nvcc)$/\1/p' "$work/$name/CMakeCache.txt")
+  CUDACXX=$nvcc cmake -S "$root/tests/consumer" -B "$work/$name-consumer" -G Ninja \
+        -DCMAKE_PREFIX_PATH="$work/$name-prefix" >>"$work-$name.log"
   cmake --build "$work/$name-consumer" >>"$work-$name.log"
-  echo "consumer of the $name package: $("$work/$name-consumer/consumer")"
+  local program said
+  for program in consumer ${nvcc:+device_levenberg_marquardt device_separable}; do
+    said=$("$work/$name-consumer/$program")
+    echo "$program with the $name package: $said"
+  done
   # The program finds its data from where it is installed, from any folder.
   (cd / && "$work/$name-prefix/bin/natgrad" train --steps 1 --quiet --out "$work/$name-run")
 }

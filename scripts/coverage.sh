@@ -9,4 +9,5 @@ if ! find "$build" -name '*.gcda' | grep -q .; then
   exit 0
 fi
 gcovr --root "$root" --object-directory "$build" --filter 'kernels/' --filter 'src/cuda/' --exclude '.*no_cuda.cpp' \
+      --exclude-directories '.*/gpu_check' \
       --fail-under-line 95 "$build"

@@ -9,18 +9,32 @@ build=$root/build/gpu-bundle
 bundle=$build/natgrad-gpu
 
 "$here/setup.sh" test
-cmake --preset release -S "$root" -B "$build" -DNATGRAD_CUDA=ON -DNATGRAD_BUILD_TESTS=ON -DNATGRAD_BUILD_EXAMPLES=OFF
-cmake --build "$build" --target natgrad_program natgrad_tests
+cmake --preset release -S "$root" -B "$build" -DNATGRAD_CUDA=ON -DNATGRAD_BUILD_TESTS=ON -DNATGRAD_BUILD_EXAMPLES=OFF \
+      -DBUILD_SHARED_LIBS=ON # one copy of the kernels for five programs
+programs=(natgrad natgrad_tests op_bench step_bench gpu_record)
+cmake --build "$build" --target natgrad_program "${programs[@]:1}"
 
 rm -rf "$bundle"
-mkdir -p "$bundle"/{bin,lib,share/natgrad}
-cp "$build/bin/natgrad" "$build/bin/natgrad_tests" "$bundle/bin/"
+mkdir -p "$bundle"/{bin,libexec,lib,peers,share/natgrad}
+cp "${programs[@]/#/$build/bin/}" "$bundle/libexec/"
 cp -r "$root/data" "$bundle/share/natgrad/data"
+cp "$root"/bench/peers/*.py "$bundle/peers/"
 cp "$here/gpu_check.sh" "$bundle/"
+# The libraries are for these programs alone: Python, which is run beside them, has its own.
+cat >"$bundle/bin/run" <<'EOF'
+#!/bin/sh
+bundle=$(dirname "$(dirname "$(readlink -f "$0")")")
+export LD_LIBRARY_PATH="$bundle/lib:${CUDA_HOME:-/usr/local/cuda}/lib64:$LD_LIBRARY_PATH"
+exec "$bundle/libexec/$(basename "$0")" "$@"
+EOF
+chmod +x "$bundle/bin/run"
+for program in "${programs[@]}"; do
+  ln -s run "$bundle/bin/$program"
+done
 git -C "$root" describe --always --dirty --abbrev=12 >"$bundle/commit"
 
 # The libraries that neither a bare system nor the CUDA toolkit has.
-ldd "$bundle"/bin/* | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+ldd "$bundle"/libexec/* | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
   grep -vE '/(ld-linux|libc|libm|libdl|librt|libpthread|libcu[A-Za-z]*|libnv[A-Za-z]*)[-.]' |
   xargs -I{} cp -L {} "$bundle/lib/"
 

@@ -7,10 +7,10 @@
 namespace natgrad {
 namespace {
 
-constexpr Name<Phase> phase_names[] = {{Phase::forward, "forward"},   {Phase::scores, "scores"},
-                                       {Phase::fisher, "fisher"},     {Phase::factor, "factor"},
-                                       {Phase::solve, "solve"},       {Phase::line_search, "line_search"},
-                                       {Phase::evaluate, "evaluate"}, {Phase::io, "io"}};
+constexpr Name<Phase> phase_names[] = {
+    {Phase::forward, "forward"},   {Phase::scores, "scores"}, {Phase::fisher, "fisher"},
+    {Phase::factor, "factor"},     {Phase::solve, "solve"},   {Phase::line_search, "line_search"},
+    {Phase::evaluate, "evaluate"}, {Phase::io, "io"},         {Phase::graph, "graph"}};
 
 }  // namespace
 

@@ -45,7 +45,10 @@ std::string to_json(const StepRecord& record) {
                {"smallest_eigenvalue", r.smallest_eigenvalue},
                {"grad_norm", r.grad_norm},
                {"step_norm", r.step_norm},
-               {"seconds", record.seconds}};
+               {"seconds", record.seconds},
+               {"synchronizations", record.synchronizations},
+               {"allocations", record.allocations},
+               {"graph_launches", record.graph_launches}};
   for (std::size_t i = 0; i < record.phases.size(); ++i)
     json["phases"][std::string(to_string(static_cast<Phase>(i)))] = record.phases[i];
   if (!r.note.empty()) json["note"] = r.note;

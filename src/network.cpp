@@ -109,17 +109,6 @@ void Activations<R>::start(const Network<R>& net, MatrixView<const R> x) {
   slope_buffers_.resize(layers + 1);
 }
 
-namespace {
-
-// Z = W a, n_{l+1} × N.
-template <class R>
-void multiply_weights(const Network<R>& net, Index l, MatrixView<const R> a, MatrixView<R> z) {
-  net.backend().gemm(Transpose::yes, Transpose::no, R(1), layer_of(net.shape(), net.theta(), l).weights, a,
-                     R(0), z);
-}
-
-}  // namespace
-
 template <class R>
 void forward(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts) {
   Backend<R>& backend = net.backend();
@@ -127,20 +116,20 @@ void forward(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts)
   const NetworkShape& shape = net.shape();
   acts.start(net, x);
   for (Index l = 0; l < shape.layers(); ++l) {
-    const auto bias = layer_of(shape, net.theta(), l).bias;
+    const auto [weights, bias] = layer_of(shape, net.theta(), l);
     const auto next = static_cast<std::size_t>(l + 1);
     const bool last = l + 1 == shape.layers();
     Buffer<R>& buffer = last ? acts.value_buffers_[next] : acts.slope_buffers_[next];
     buffer.reserve(backend, shape.width(l + 1) * x.cols);
     const MatrixView<R> z = buffer.matrix(shape.width(l + 1), x.cols);  // n_{l+1} × N
-    multiply_weights(net, l, acts.input(l), z);
     if (last) {
-      backend.activate(Activation::identity, bias, z, z);
+      backend.forward_layer(Activation::identity, weights, bias, acts.input(l), z, z);
       acts.output_ = z;
     } else {
       acts.value_buffers_[next].reserve(backend, z.size());
       const MatrixView<R> a = acts.value_buffers_[next].matrix(z.rows, z.cols);
-      backend.activate(shape.activations[static_cast<std::size_t>(l)], bias, z, a);
+      backend.forward_layer(shape.activations[static_cast<std::size_t>(l)], weights, bias, acts.input(l), z,
+                            a);
       acts.slopes_[next] = z;
       acts.inputs_[next] = a;
     }
@@ -187,10 +176,10 @@ void forward_output(const Network<R>& net, MatrixView<const R> x, Activations<R>
     Buffer<R>& buffer = acts.value_buffers_[static_cast<std::size_t>(l % 2)];
     buffer.reserve(backend, widest * x.cols);
     const MatrixView<R> z = buffer.matrix(shape.width(l + 1), x.cols);  // n_{l+1} × N
-    multiply_weights(net, l, a, z);
+    const auto [weights, bias] = layer_of(shape, net.theta(), l);
     const bool last = l + 1 == shape.layers();
-    backend.activate(last ? Activation::identity : shape.activations[static_cast<std::size_t>(l)],
-                     layer_of(shape, net.theta(), l).bias, z, z);
+    backend.forward_layer(last ? Activation::identity : shape.activations[static_cast<std::size_t>(l)],
+                          weights, bias, a, z, z);
     a = acts.output_ = z;
   }
 }

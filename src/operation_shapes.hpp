@@ -67,6 +67,14 @@ void cholesky_solve(const L& l, const B& b) {
   if (l.count != 1) require_size("cholesky_solve", "the number of columns of B", b.cols, l.count);
 }
 
+template <class F, class L, class B>
+void factor_and_solve(const F& f, const L& bordered, const B& b) {
+  require_size("factor_and_solve", "the number of columns of F", f.cols, f.rows);
+  require_shape("factor_and_solve", "the number of rows of the bordered matrix",
+                "the number of columns of the bordered matrix", bordered, f.rows + 1, f.rows + 1);
+  require_size("factor_and_solve", "the size of b", b.size, f.rows);
+}
+
 template <class L, class B>
 void triangular_solve(Side side, const L& l, const B& b) {
   require_size("triangular_solve", "the number of columns of L", l.cols, l.rows);
@@ -102,6 +110,14 @@ template <class B, class Z, class A>
 void activate(const B& bias, const Z& z, const A& a) {
   require_size("activate", "the size of the bias", bias.size, z.rows);
   require_shape("activate", "the number of rows of A", "the number of columns of A", a, z.rows, z.cols);
+}
+
+template <class W, class B, class X, class Z, class A>
+void forward_layer(const W& w, const B& bias, const X& x, const Z& z, const A& a) {
+  require_size("forward_layer", "the number of rows of W", w.rows, x.rows);
+  require_size("forward_layer", "the size of the bias", bias.size, w.cols);
+  require_shape("forward_layer", "the number of rows of Z", "the number of columns of Z", z, w.cols, x.cols);
+  require_shape("forward_layer", "the number of rows of A", "the number of columns of A", a, w.cols, x.cols);
 }
 
 /// Returns r.
@@ -163,6 +179,32 @@ Index khatri_rao(const LayerFactors<R>& layer, const S& s) {
   require_shape("khatri_rao", "the number of rows of S", "the number of columns of S", s, layer.parameters(),
                 layer.d.cols);
   return r;
+}
+
+/// N and r.
+struct SampleRows {
+  Index samples, r;
+};
+
+template <class R, class S, class F>
+SampleRows outer_products(std::span<const LayerFactors<R>> layers, const S& rows, const F& f) {
+  const char* operation = "outer_products";
+  SampleRows found{0, 1};
+  Index parameters = 0;
+  for (const auto& layer : layers) {
+    require_size(operation, "the number of columns of A", layer.a.cols, layers.front().a.cols);
+    require_size(operation, "the number of columns of D", layer.d.cols, layers.front().d.cols);
+    found = {layer.a.cols, rows_per_sample(operation, layer.d.cols, layer.a.cols)};
+    parameters += layer.parameters();
+  }
+  require_shape(operation, "the number of rows of F", "the number of columns of F", f, parameters,
+                parameters);
+  require_size(operation, "the number of rows of the expanded rows", rows.rows, parameters);
+  if (found.samples > 0 && rows.cols < found.r)
+    throw ShapeError(std::string(operation) + ": the number of columns of the expanded rows is " +
+                     std::to_string(rows.cols) + ", must be at least the " + std::to_string(found.r) +
+                     " rows of a sample");
+  return found;
 }
 
 /// Returns r.

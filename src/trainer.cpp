@@ -198,11 +198,17 @@ TrainingSummary Trainer<R>::run() {
 template <class R>
 StepRecord Trainer<R>::one_step(Index step, BatchStream<R>& batches) {
   const auto start = std::chrono::steady_clock::now();
+  Device& device = net_.backend();
+  const std::size_t synchronizations = device.synchronizations(), allocations = device.allocations(),
+                    graph_launches = device.graph_launches();
   StepRecord record;
   record.step = step;
   record.report = optimizer_.step(batches.next());
   update_average(step);
-  record.phases = net_.backend().take_phase_seconds();  // synchronises
+  record.phases = device.take_phase_seconds();
+  record.synchronizations = device.synchronizations() - synchronizations;
+  record.allocations = device.allocations() - allocations;
+  record.graph_launches = device.graph_launches() - graph_launches;
   record.seconds = seconds_since(start);
   record.epoch =
       static_cast<double>(step) * static_cast<double>(options_.batch) / static_cast<double>(train_.samples);

@@ -192,7 +192,8 @@ TEST_P(Evaluating, EveryPhaseOfARunHasItsTime) {
     trainer.on_step = [&](const StepRecord& record) { phases = record.phases; };
     trainer.run();
     for (std::size_t i = 0; i < phases.size(); ++i)
-      EXPECT_GT(phases[i], 0.0) << to_string(static_cast<Phase>(i));
+      if (static_cast<Phase>(i) != Phase::graph)  // two steps are none that has come before
+        EXPECT_GT(phases[i], 0.0) << to_string(static_cast<Phase>(i));
   });
 }
 

@@ -3,17 +3,20 @@
 import dataclasses
 import sys
 
-import jax
 import numpy as np
 from case import Case, make_inputs
-from jax_step import JaxStep
+from measure import METHODS, make_step
 from numpy_step import NumpyStep
 
 LARGEST_ERROR = 1e-4  # relative: the rounding error of float32 times |F| / lambda, about 1e3
 
 
+def leaves(parts):
+    return [leaf for part in parts for leaf in leaves(part)] if isinstance(parts, (list, tuple)) else [parts]
+
+
 def flat(parts):
-    return np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(parts)])
+    return np.concatenate([np.asarray(leaf).ravel() for leaf in leaves(parts)])
 
 
 def check(what, got, want):
@@ -39,11 +42,15 @@ def main():
         case = Case(name, widths, likelihood, kind, structure, 33, 1e-2)
         inputs = make_inputs(case)
         numpy_step = NumpyStep(case, inputs)
-        for method in ("factored", "jacobian"):
-            peer = JaxStep(case, inputs, method)
+        for method in METHODS[1:]:
+            try:
+                peer = make_step(case, inputs, method, "cpu")
+            except ImportError as error:
+                print(f"{name}: {method} left out, {error}")
+                continue
             for quantity in ("gradient", "direction"):
                 got, want = (getattr(step, quantity)() for step in (peer, numpy_step))
-                failures += check(f"{name}: {quantity}, jax {method} and numpy", got, want)
+                failures += check(f"{name}: {quantity}, {method} and numpy", got, want)
         # (F + lambda I) d = g: for a large lambda, d is g / lambda.
         damping = 1e5
         damped = NumpyStep(dataclasses.replace(case, damping=damping), inputs)

@@ -13,14 +13,14 @@ import sys
 import tempfile
 
 from case import Case
+from measure import METHODS
 
-METHODS = ("numpy", "jax-factored", "jax-jacobian")
 HERE = pathlib.Path(__file__).resolve().parent
 
 
 def step_bench(options, *arguments):
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [options.step_bench, *arguments, "--json", file.name]
+        command = [options.step_bench, "--device", options.device, *arguments, "--json", file.name]
         if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
             sys.exit("compare: step_bench failed")
         return json.load(file)
@@ -29,16 +29,21 @@ def step_bench(options, *arguments):
 def measure_peer(options, described, method):
     """Its measurements, or why there are none."""
     case = Case.parse(json.dumps(described))
-    if method == "jax-jacobian" and 1.5 * case.jacobian_bytes > available_memory():
+    if method.endswith("-jacobian") and 1.5 * case.jacobian_bytes > available_memory(options.peer_device):
         return {"skipped": f"S alone takes {case.jacobian_bytes / 1e9:.1f} GB"}
     command = [sys.executable, HERE / "measure.py", "--case", json.dumps(described), "--method", method]
-    done = subprocess.run([*command, "--seconds", str(options.seconds)], stdout=subprocess.PIPE, text=True)
+    command += ["--device", options.peer_device, "--seconds", str(options.seconds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         return {"skipped": f"exit status {done.returncode}"}
     return json.loads(done.stdout)
 
 
-def available_memory():
+def available_memory(device):
+    """Bytes, of the machine or of the first GPU."""
+    if device == "cuda":
+        query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        return 2**20 * int(subprocess.run(query, stdout=subprocess.PIPE, text=True).stdout.split()[0])
     with open("/proc/meminfo") as file:
         return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
 
@@ -63,12 +68,12 @@ def row(name, result, quantity):
     cells = [f"{name:24}{own:10.4f}"]
     for measurements in list(result.values())[1:]:
         seconds = best(measurements, quantity)
-        cells.append(f"{'-':>16}{'-':>8}" if seconds is None else f"{seconds:16.4f}{seconds / own:7.2f}x")
+        cells.append(f"{'-':>18}{'-':>8}" if seconds is None else f"{seconds:18.4f}{seconds / own:7.2f}x")
     return "".join(cells)
 
 
 def table(results, methods, quantity):
-    columns = "".join(f"{method + ' s':>16}{'ratio':>8}" for method in methods)
+    columns = "".join(f"{method + ' s':>18}{'ratio':>8}" for method in methods)
     head = f"{'case':24}{'natgrad s':>10}{columns}"
     return "\n".join([head, *(row(name, result, quantity) for name, result in results.items())])
 
@@ -88,13 +93,18 @@ def parse_options():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__)
     parser.add_argument("--step-bench", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cases", help="separated by commas; without it, all that are not on request")
-    parser.add_argument("--methods", default=",".join(METHODS), help="peers to measure (%(default)s)")
+    parser.add_argument("--methods", help=f"peers to measure, of {', '.join(METHODS)} (default: NumPy and JAX"
+                        " on the CPU, JAX and PyTorch on a GPU)")
+    parser.add_argument("--device", default="cpu", help="natgrad's: cpu, cuda, cuda:N (%(default)s)")
+    parser.add_argument("--peer-device", choices=("cpu", "cuda"), help="theirs (without it natgrad's)")
     parser.add_argument("--rounds", type=int, default=2, help="of all methods in turn (%(default)s)")
     parser.add_argument("--seconds", type=float, default=3.0, help="bound of one measurement (%(default)s)")
     parser.add_argument("--threads", type=int, help="cores to use (default: all that this process may use)")
     parser.add_argument("--json", help="write all measurements to this file")
     options = parser.parse_args()
-    options.methods = options.methods.split(",")
+    options.peer_device = options.peer_device or options.device.split(":")[0]
+    default = METHODS[:3] if options.peer_device == "cpu" else METHODS[1:]
+    options.methods = options.methods.split(",") if options.methods else default
     for method in options.methods:
         if method not in METHODS:
             parser.error(f'--methods: "{method}" is none of {", ".join(METHODS)}')
@@ -110,7 +120,8 @@ def main():
         print(f"measuring {described['name']}", file=sys.stderr, flush=True)
         results[described["name"]] = measure(options, described)
     for quantity in ("direction_seconds", "gradient_seconds"):
-        print(f"{quantity.removesuffix('_seconds')} ({len(os.sched_getaffinity(0))} cores, f32)")
+        where = f"{len(os.sched_getaffinity(0))} cores" if options.device == "cpu" else options.device
+        print(f"{quantity.removesuffix('_seconds')} ({where}, f32)")
         print(table(results, options.methods, quantity), end="\n\n")
     for name, result in results.items():
         for method, measurements in result.items():

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
+jax.config.update("jax_default_matmul_precision", "highest")  # f32: without it a GPU multiplies in TF32
+
 
 def solve(matrix, damping, b):
     return cho_solve(cho_factor(matrix + damping * jnp.eye(len(matrix), dtype=matrix.dtype), lower=True), b)
@@ -144,3 +146,8 @@ class JaxStep:
 
     def direction(self):
         return jax.block_until_ready(self._direction())
+
+    def peak_bytes(self):
+        """High-water mark of the GPU's memory; None on the CPU."""
+        statistics = jax.devices()[0].memory_stats()
+        return statistics["peak_bytes_in_use"] if statistics else None

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "natgrad/activation.hpp"
+#include "natgrad/cuda_options.hpp"
 #include "natgrad/device.hpp"
 #include "natgrad/likelihood.hpp"
 #include "natgrad/matrix.hpp"
@@ -29,6 +30,9 @@ namespace natgrad {
 
 enum class Transpose { no, yes };
 enum class Side { left, right };
+/// Of products behind a solve. refined: the caller refines the solution with residuals in full precision, so
+/// that a device that is asked to (CudaOptions::tf32) may round the inputs of f32 products.
+enum class Accuracy { full, refined };
 
 /// Which rows S of per-sample scores stand for the Fisher F = SᵀS; see docs/notation.md.
 ///
@@ -45,6 +49,7 @@ struct ScoreSpec {
   Index draws = 1;
   RandomKey key{};
 
+  bool operator==(const ScoreSpec&) const = default;
   /// r, the score rows per sample.
   Index rows_per_sample(Likelihood likelihood, Index outputs) const;
 };
@@ -57,6 +62,7 @@ struct LayerFactors {
   MatrixView<const R> d;  // m × N·r, a sample's r signals in neighbouring columns
   bool bias = true;
 
+  bool operator==(const LayerFactors&) const = default;
   /// ñ.
   Index inputs() const { return a.rows + (bias ? 1 : 0); }
   Index units() const { return d.rows; }
@@ -117,6 +123,14 @@ class Backend : public Device {
   virtual void cholesky(BatchView<R> a) = 0;
   /// B ← (LLᵀ)⁻¹B. Batch of one: B is n × m, any m. Otherwise column k of B belongs to matrix k.
   virtual void cholesky_solve(BatchView<const R> l, MatrixView<R> b) = 0;
+  /// L ← the Cholesky factor of F + λI, b ← (F + λI)⁻¹b; F: n × n, b: n; lower triangles. L stands in the
+  /// leading block of `bordered`, of order n + 1, whose last row and column are workspace. Slots as for
+  /// `damp` and `cholesky`; a b whose squares are too large fails as minor n + 1. Composed of the operations
+  /// here unless a device has it in one.
+  ///
+  /// The last row of the factor of [F + λI, b; bᵀ, c] is (L⁻¹b)ᵀ, which leaves one back-substitution.
+  virtual void factor_and_solve(MatrixView<const R> f, R lambda, MatrixView<R> bordered, VectorView<R> b,
+                                Accuracy accuracy = Accuracy::full);
   /// B ← op(L)⁻¹B (left) or B op(L)⁻¹ (right), L lower triangular, of order B's rows or columns; any strides.
   virtual void triangular_solve(Side side, Transpose t, MatrixView<const R> l, MatrixView<R> b) = 0;
   /// A ← V, w ← the eigenvalues in ascending order, A = V diag(w) Vᵀ. Slot factor_info as for
@@ -136,6 +150,10 @@ class Backend : public Device {
   // --- network ---------------------------------------------------------------------------------------------
   /// A ← φ(Z + b1ᵀ), Z ← φ'(Z + b1ᵀ); Z, A: n × N, b: n. A may be Z itself, then the slopes are not kept.
   virtual void activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) = 0;
+  /// A ← φ(WᵀX + b1ᵀ), Z ← φ'(WᵀX + b1ᵀ); W: n × m, X: n × N, Z, A: m × N, b: m. A may be Z itself, then the
+  /// slopes are not kept. Composed of `gemm` and `activate` unless a device has it in one.
+  virtual void forward_layer(Activation phi, MatrixView<const R> w, VectorView<const R> bias,
+                             MatrixView<const R> x, MatrixView<R> z, MatrixView<R> a);
   /// D ← D ∘ slopes, column c of D (n × N·r) with column ⌊c/r⌋ of slopes (n × N).
   virtual void multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) = 0;
 
@@ -173,9 +191,15 @@ class Backend : public Device {
   /// s ← score rows as columns: column c holds δ_jc a_i⌊c/r⌋ at j·n + i and, with a bias, δ_jc at m·n + j;
   /// s: mñ × N·r.
   virtual void khatri_rao(const LayerFactors<R>& layer, MatrixView<R> s) = 0;
+  /// Lower triangle of F ← αSᵀS + βF, P × P, from the score rows of all layers, of which `rows`, P × any
+  /// multiple of r but 0, holds as many at once as it has columns. Where β = 0, F may hold anything on entry.
+  /// Composed of `khatri_rao` and `syrk` unless a device has it in one, without `rows`.
+  virtual void outer_products(std::span<const LayerFactors<R>> layers, R alpha, R beta, MatrixView<R> rows,
+                              MatrixView<R> f, Accuracy accuracy = Accuracy::full);
   /// Lower triangle of K ← Σ_l (Ã_lᵀÃ_l) ∘ (D_lᵀD_l) = SSᵀ, K: N·r × N·r; element (c, c') of the first factor
   /// is that of samples ⌊c/r⌋ and ⌊c'/r⌋.
-  virtual void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k) = 0;
+  virtual void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k,
+                    Accuracy accuracy = Accuracy::full) = 0;
   /// F_j ← αΣ_c δ_jc² ããᵀ + βF_j, a batch of m matrices of order ñ, lower triangles. Where β = 0, F may hold
   /// anything on entry.
   virtual void unit_blocks(const LayerFactors<R>& layer, R alpha, R beta, BatchView<R> f) = 0;
@@ -232,7 +256,8 @@ std::unique_ptr<Backend<R>> make_cpu_backend(int threads = 0);
 /// A GPU, on a stream of its own or on the caller's, which must outlive the backend. Throws DeviceError where
 /// there is no usable GPU, or where natgrad was built without CUDA.
 template <class R>
-std::unique_ptr<Backend<R>> make_cuda_backend(int device = 0, CUstream_st* stream = nullptr);
+std::unique_ptr<Backend<R>> make_cuda_backend(int device = 0, CUstream_st* stream = nullptr,
+                                              const CudaOptions& options = {});
 
 /// What is known of the GPUs: empty `problem` and at least one line, or why there is none.
 struct CudaStatus {
@@ -247,6 +272,6 @@ CudaStatus cuda_status();
 /// and why. Throws UsageError for another name, DeviceError where a GPU is asked for and there is none.
 template <class R>
 std::unique_ptr<Backend<R>> make_backend(std::string_view device, int threads = 0,
-                                         std::string* reason = nullptr);
+                                         std::string* reason = nullptr, const CudaOptions& cuda = {});
 
 }  // namespace natgrad

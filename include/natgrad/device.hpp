@@ -54,7 +54,8 @@ struct Scalars {
 };
 
 /// The phases of a step, for timing and for profilers' ranges.
-enum class Phase : int { forward, scores, fisher, factor, solve, line_search, evaluate, io, count_ };
+/// `graph` is the time of operations replayed as one, whose phases cannot be told apart.
+enum class Phase : int { forward, scores, fisher, factor, solve, line_search, evaluate, io, graph, count_ };
 
 std::string_view to_string(Phase phase);
 
@@ -96,11 +97,16 @@ class Device {
   virtual void set_scalar(Slot slot, double value) = 0;
   /// Host synchronisations so far.
   std::size_t synchronizations() const { return synchronizations_; }
+  /// Graphs launched so far in the place of single operations.
+  virtual std::size_t graph_launches() const { return 0; }
 
   /// Phases nest; time goes to the innermost. On an asynchronous device it is the device's own time.
   virtual void begin_phase(Phase phase) = 0;
   virtual void end_phase() = 0;
-  /// Time per phase since the last call; synchronises.
+  /// A profiler's range, for those that capture from a program's own word on (nsys, ncu); synchronises.
+  virtual void begin_profile() {}
+  virtual void end_profile() {}
+  /// Time per phase, up to the last synchronisation, since the last call.
   virtual PhaseSeconds take_phase_seconds() = 0;
 
  protected:

@@ -38,7 +38,7 @@ struct FisherOptions {
   Structure structure = Structure::dense;
   double decay = 0.0;   // ρ of F ← ρF + (1 − ρ)SᵀS, ρ = min(decay, 1 − 1/k) at the k-th update
   double cutoff = 0.0;  // of eigenvalues, relative to the largest; 0: the rounding error, see spectral_cutoff
-  int refine = 0;       // steps of iterative refinement with residuals from S itself; dual structures
+  int refine = 0;       // steps of iterative refinement with residuals from S itself; gram and dense
   /// The metric of the damping (gram only): with a mix w < 1, w SᵀS + (1 − w)M instead of SᵀS + λI, M the
   /// damped running Kronecker factors with ρ = factor_decay, taken anew at every refresh-th update.
   bool kronecker_metric = false;

@@ -23,6 +23,7 @@ struct VectorView {
   T* data = nullptr;
   Index size = 0;
 
+  bool operator==(const VectorView&) const = default;
   VectorView slice(Index begin, Index count) const { return {data + begin, count}; }
   template <std::same_as<const T> U>
   operator VectorView<U>() const {
@@ -41,6 +42,7 @@ struct MatrixView {
   MatrixView(T* data, Index rows, Index cols, Index stride)
       : data(data), rows(rows), cols(cols), stride(stride) {}
 
+  bool operator==(const MatrixView&) const = default;
   Index size() const { return rows * cols; }
   MatrixView columns(Index begin, Index count) const { return {data + begin * stride, rows, count, stride}; }
   VectorView<T> column(Index j) const { return {data + j * stride, rows}; }
@@ -65,6 +67,7 @@ struct BatchView {
   explicit BatchView(MatrixView<T> single)
       : data(single.data), n(single.rows), count(1), stride(single.stride) {}
 
+  bool operator==(const BatchView&) const = default;
   Index size() const { return n * n * count; }
   MatrixView<T> operator[](Index k) const { return {data + k * n * stride, n, n, stride}; }
   template <std::same_as<const T> U>

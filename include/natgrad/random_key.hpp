@@ -14,6 +14,8 @@ struct RandomKey {
   std::uint64_t seed = 1;
   Stream stream = Stream::init;
   std::uint32_t round = 0;
+
+  bool operator==(const RandomKey&) const = default;
 };
 
 }  // namespace natgrad

@@ -85,8 +85,8 @@ void expand(const Rows<R>& rows, MatrixView<R> s);
 
 /// Lower triangle of K ← SSᵀ, R × R.
 template <class R>
-void gram(const Rows<R>& rows, MatrixView<R> k) {
-  rows.backend->gram(rows.layers, k);
+void gram(const Rows<R>& rows, MatrixView<R> k, Accuracy accuracy = Accuracy::full) {
+  rows.backend->gram(rows.layers, k, accuracy);
 }
 
 /// The signals D_l of a backward pass; buffers are kept for the next batch.

@@ -65,6 +65,8 @@ struct StepRecord {
   double epoch = 0.0;     // samples seen / training samples
   double seconds = 0.0;   // of this step
   PhaseSeconds phases{};  // since the last record: evaluation and io come from before the step
+  // Of this step, by the device's counters.
+  std::size_t synchronizations = 0, allocations = 0, graph_launches = 0;
   StepReport report;
 };
 

@@ -29,7 +29,7 @@ std::string to_text(Index samples, const Evaluation& evaluation) {
 template <class R>
 int eval_in_precision(const Options& options) {
   std::string device;
-  const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &device);
+  const auto backend = open_device<R>(options, &device);
   print_error(fmt::format("device: {}\n", device));
   const Model model = read_model(options.model, options);
   const DeviceDataset<R> data(*backend, load_data_for_model<R>(options, model, true));

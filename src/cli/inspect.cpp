@@ -101,8 +101,9 @@ NaturalGradientOptions step_options(const Options& options, Index parameters) {
 template <class R>
 int inspect_in_precision(const Options& options) {
   std::string device;
-  const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &device);
+  const auto backend = open_device<R>(options, &device);
   if (!options.quiet) print_error(fmt::format("device: {}\n", device));
+  warn_of_gpu_options(options, backend->name());
   const Model model = read_model(options.weights, options);
   const DeviceDataset<R> data(*backend, read_batch<R>(options, model));
   Network<R> net(*backend, shape_of(model));

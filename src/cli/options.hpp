@@ -62,9 +62,11 @@ struct Options : DataOptions {
   Index threads = 0;  // 0: all cores
   std::optional<Index> memory_limit;
   std::optional<double> gemm_rate;  // 10⁹ operations a second
+  std::string kernels = "auto";
+  bool tf32 = false, no_graph = false;
 
   // files and output
-  std::string out, model, weights, x, y;
+  std::string out, model, weights, x, y, profile_steps;
   bool overwrite = false, quiet = false, print_config = false, json = false;
   bool dump_fisher = false, dump_inverse = false, spectrum = false;
 

@@ -84,7 +84,7 @@ std::string to_json(const Facts& facts) {
 template <class R>
 int plan_in_precision(Options options) {
   Facts facts;
-  const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &facts.device);
+  const auto backend = open_device<R>(options, &facts.device);
   print_error(fmt::format("device: {}\n", facts.device));
   const DataSplit<R> data = load_data<R>(options);
   const NetworkShape shape = network_shape(options, data.train.x.rows, data.outputs);

@@ -60,7 +60,7 @@ void require_fit(const Options& options, const RunShape& run, const RunPlan& pla
 template <class R>
 double device_gemm_rate(const Options& options) {
   if (options.gemm_rate) return 1e9 * *options.gemm_rate;
-  return gemm_rate(*make_backend<R>(options.device, static_cast<int>(options.threads)));
+  return gemm_rate(*open_device<R>(options));
 }
 
 /// "dense, 2410 parameters, 12933 rows, 9.61 GFLOP a step (about 0.1 s), 61.2 MiB of 7.2 GiB free".

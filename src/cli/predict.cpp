@@ -49,7 +49,7 @@ HostMatrix<R> predict_means(const Network<R>& net, const Model& model, const Dat
 template <class R>
 int predict_in_precision(const Options& options) {
   std::string device;
-  const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &device);
+  const auto backend = open_device<R>(options, &device);
   if (!options.quiet) print_error(fmt::format("device: {}\n", device));
   const Model model = read_model(options.model, options);
   const Dataset<R> inputs = load_data_for_model<R>(input_options(options), model, false);

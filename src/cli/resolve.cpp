@@ -88,6 +88,25 @@ void resolve_data(Options& options) {
           fmt::format("--target {}: is for --train-csv and --test-csv", options.target));
 }
 
+namespace {
+
+// TF32 rounds what a refined solve is made of, and nothing else: so there must be refined solves.
+void resolve_tf32(Options& options) {
+  if (!options.tf32) return;
+  const auto allow = [](bool allowed, const std::string& what) {
+    require(allowed, "--tf32: solves with its products are refined, which is possible with " + what);
+  };
+  allow(options.precision == "f32", "--precision f32 only");
+  allow(options.optimizer == "natural", "--optimizer natural only");
+  const bool dense = options.structure == "dense" && options.curvature_decay == 0.0 && options.refresh == 1;
+  allow(dense || (options.structure == "gram" && options.metric == "identity"),
+        "--structure gram or dense, of one batch, in the identity metric only");
+  allow(options.damping > 0.0, "a --damping above 0 only");
+  options.refine = std::max<Index>(1, options.refine);
+}
+
+}  // namespace
+
 void resolve_device(Options& options) {
   const std::string& device = options.device;
   const auto number = device.starts_with("cuda:") ? parse_number<int>(device.substr(5)) : std::nullopt;
@@ -96,11 +115,42 @@ void resolve_device(Options& options) {
       fmt::format("--device {}: expected auto, cpu, cuda or cuda:N, N from 0; natgrad doctor lists the GPUs",
                   device));
   if (options.threads == 0) options.threads = available_cores();
+  resolve_tf32(options);
+}
+
+void warn_of_gpu_options(const Options& options, std::string_view device) {
+  if (!device.starts_with("cpu")) return;
+  for (const char* name : {"kernels", "tf32", "no-graph", "profile-steps"})
+    if (options.given(name))
+      print_error(fmt::format("natgrad: warning: --{} has no effect on the CPU\n", name));
+}
+
+CudaOptions cuda_options(const Options& options) {
+  const Route route = parse_route(options.kernels);
+  return {.gram = route,
+          .outer_product = route,
+          .cholesky = route,
+          .epilogue = route,
+          .tf32 = options.tf32,
+          .graph = !options.no_graph};
+}
+
+StepRange profile_steps(const Options& options) {
+  if (options.profile_steps.empty()) return {};
+  const auto colon = options.profile_steps.find(':');
+  const auto first = parse_number<Index>(std::string_view(options.profile_steps).substr(0, colon));
+  const auto last = colon == std::string::npos
+                        ? first
+                        : parse_number<Index>(std::string_view(options.profile_steps).substr(colon + 1));
+  require(first && last && 1 <= *first && *first <= *last,
+          fmt::format("--profile-steps {}: expected M:N, steps from 1, M at most N", options.profile_steps));
+  return {*first, *last};
 }
 
 void resolve_training(Options& options) {
   resolve_damping(options);
   drop_idle_options(train, options);
+  profile_steps(options);
   check_network(options);
   resolve_data(options);
   resolve_device(options);

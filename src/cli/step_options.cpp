@@ -72,7 +72,7 @@ std::vector<OptionEntry> curvature_options() {
   const Governors averaged = structure({"dense", "layer", "unit", "kronecker", "ekfac", "diagonal", "auto"});
   Governors refreshed = averaged;
   refreshed.push_back({"metric", {"kronecker"}});
-  const Governors gram = structure({"gram"}), dual = structure({"gram", "auto"});
+  const Governors gram = structure({"gram"}), refined = structure({"gram", "dense", "auto"});
   const Governors iterative = structure({"matrix-free"}), kronecker = {{"metric", {"kronecker"}}};
   return {
       {"fisher",
@@ -120,7 +120,7 @@ std::vector<OptionEntry> curvature_options() {
        with_step,
        &O::refine,
        "steps of iterative refinement of a solve",
-       {.range = {.low = 0.0, .high = 10.0}, .only_with = {natural, dual}}},
+       {.range = {.low = 0.0, .high = 10.0}, .only_with = {natural, refined}}},
       {"metric",
        with_step,
        &O::metric,

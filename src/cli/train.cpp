@@ -68,17 +68,21 @@ void save(const std::string& path, const Network<R>& net, const DataSplit<R>& da
 
 /// Steps until a limit or a signal; writes and prints what happens.
 template <class R>
-TrainingSummary train_and_report(Trainer<R>& trainer, const Options& options, const std::string& metrics_path,
-                                 const InterruptGuard& interrupt) {
+TrainingSummary train_and_report(Trainer<R>& trainer, Device& device, const Options& options,
+                                 const std::string& metrics_path, const InterruptGuard& interrupt) {
   MetricsWriter metrics(metrics_path);
   std::optional<Progress> progress;
   if (!options.quiet) progress.emplace(trainer_options(options), isatty(STDOUT_FILENO) == 1);
   Warnings warnings;
+  const StepRange profiled = profile_steps(options);
+  if (profiled.first == 1) device.begin_profile();
   trainer.interrupt = &interrupt.requested();
   trainer.on_step = [&](const StepRecord& record) {
     metrics.write(record);
     if (progress) progress->step(record);
     warnings.show(record, progress ? &*progress : nullptr);
+    if (record.step == profiled.last) device.end_profile();
+    if (record.step + 1 == profiled.first) device.begin_profile();
   };
   trainer.on_evaluation = [&](const EvaluationRecord& record) {
     metrics.write(record);
@@ -105,8 +109,9 @@ RunPlan make_plan(Options& options, const Device& device, const NetworkShape& sh
 template <class R>
 int train_in_precision(Options options, const RunDirectory& directory) {
   std::string device;
-  const auto backend = make_backend<R>(options.device, static_cast<int>(options.threads), &device);
+  const auto backend = open_device<R>(options, &device);
   print_message(options, fmt::format("device: {}", device));
+  warn_of_gpu_options(options, backend->name());
   const DataSplit<R> data = load_data<R>(options);
   const NetworkShape shape = network_shape(options, data.train.x.rows, data.outputs);
   trainer_options(options).validate(data.train.samples());
@@ -123,7 +128,8 @@ int train_in_precision(Options options, const RunDirectory& directory) {
   options.likelihood = to_string(data.likelihood);
   const InterruptGuard interrupt;
   directory.create(config_text(options));
-  const TrainingSummary summary = train_and_report(trainer, options, directory.metrics(), interrupt);
+  const TrainingSummary summary =
+      train_and_report(trainer, *backend, options, directory.metrics(), interrupt);
   save(directory.model(), net, data);
   if (trainer.average() != nullptr) save(directory.average_model(), *trainer.average(), data);
   if (!options.quiet) {

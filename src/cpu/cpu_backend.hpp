@@ -72,7 +72,7 @@ class CpuBackend final : public Backend<R> {
   void squared_error(MatrixView<const R> means, MatrixView<const R> y, VectorView<const R> weight) override;
 
   void khatri_rao(const LayerFactors<R>& layer, MatrixView<R> s) override;
-  void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k) override;
+  void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k, Accuracy accuracy) override;
   void unit_blocks(const LayerFactors<R>& layer, R alpha, R beta, BatchView<R> f) override;
   void input_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y,
                    MatrixView<R> out) override;

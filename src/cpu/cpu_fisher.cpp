@@ -14,10 +14,7 @@ namespace {
 template <class R>
 void empirical_signal(Likelihood likelihood, const R* z, const R* y, Index outputs, R scale, R* d) {
   if (likelihood == Likelihood::categorical) {
-    const auto lse = Categorical::log_sum_exp(z, outputs);
-    const Index label = Categorical::class_of(y[0], outputs);
-    for (Index j = 0; j < outputs; ++j)
-      d[j] = scale * static_cast<R>(lse.probability(z[j]) - (j == label ? 1.0 : 0.0));
+    Categorical::signals(z, outputs, Categorical::class_of(y[0], outputs), scale, d);
   } else {
     for (Index j = 0; j < outputs; ++j)
       d[j] = scale * ((likelihood == Likelihood::bernoulli ? sigmoid(z[j]) : z[j]) - y[j]);

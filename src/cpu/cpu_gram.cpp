@@ -76,7 +76,7 @@ void gram_tile(std::span<const LayerFactors<R>> layers, Index r, Index i, Index 
 }  // namespace
 
 template <class R>
-void CpuBackend<R>::gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k) {
+void CpuBackend<R>::gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k, Accuracy) {
   const Index r = shapes::gram(layers, k);
   if (k.size() == 0) return;
   const Index samples = k.rows / r;

@@ -5,6 +5,9 @@
 #pragma once
 
 #include "cuda/cuda_device.hpp"
+#include "cuda/fused_product.hpp"
+#include "cuda/replay.hpp"
+#include "cuda/routes.hpp"
 #include "natgrad/backend.hpp"
 
 namespace natgrad {
@@ -12,20 +15,27 @@ namespace natgrad {
 template <class R>
 class CudaBackend final : public Backend<R> {
  public:
-  CudaBackend(int device, cudaStream_t stream) : device_(device, stream) {}
+  /// Throws DeviceError where there is no such GPU, or tf32 is asked of one that has none.
+  /// Steps are replayed on a stream of its own only: on a caller's, others may count on the order of
+  /// operations.
+  CudaBackend(int device, cudaStream_t stream, const CudaOptions& options);
+  ~CudaBackend() override;
 
   std::string description() const override { return device_.description(); }
   std::string name() const override { return device_.name(); }
   std::size_t available_bytes() const override { return device_.available_bytes(); }
+  std::size_t graph_launches() const override { return replay_.launches(); }
 
   void upload(void* device, const void* host, std::size_t bytes) override;
   void download(void* host, const void* device, std::size_t bytes) override;
   void synchronize() override;
   Scalars read_scalars() override;
-  void set_scalar(Slot slot, double value) override { device_.set_scalar(slot, value); }
-  void begin_phase(Phase phase) override { device_.begin_phase(phase); }
-  void end_phase() override { device_.end_phase(); }
-  PhaseSeconds take_phase_seconds() override;
+  void set_scalar(Slot slot, double value) override;
+  void begin_phase(Phase phase) override { device_.begin_phase(phase, !replay_.is_withholding()); }
+  void end_phase() override { device_.end_phase(!replay_.is_withholding()); }
+  void begin_profile() override;
+  void end_profile() override;
+  PhaseSeconds take_phase_seconds() override { return device_.take_phase_seconds(); }
 
   void copy(MatrixView<const R> from, MatrixView<R> to) override;
   void fill(MatrixView<R> x, R value) override;
@@ -39,6 +49,8 @@ class CudaBackend final : public Backend<R> {
   void syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) override;
   void symv(MatrixView<const R> a, VectorView<const R> x, VectorView<R> y) override;
 
+  void factor_and_solve(MatrixView<const R> f, R lambda, MatrixView<R> bordered, VectorView<R> b,
+                        Accuracy accuracy) override;
   void damp(BatchView<const R> f, R lambda, BatchView<R> out) override;
   void cholesky(BatchView<R> a) override;
   void cholesky_solve(BatchView<const R> l, MatrixView<R> b) override;
@@ -49,6 +61,8 @@ class CudaBackend final : public Backend<R> {
   void damp_factors(MatrixView<const R> a, MatrixView<const R> g, R gamma, MatrixView<R> out_a,
                     MatrixView<R> out_g) override;
 
+  void forward_layer(Activation phi, MatrixView<const R> w, VectorView<const R> bias, MatrixView<const R> x,
+                     MatrixView<R> z, MatrixView<R> a) override;
   void activate(Activation phi, VectorView<const R> bias, MatrixView<R> z, MatrixView<R> a) override;
   void multiply_slopes(MatrixView<const R> slopes, MatrixView<R> d) override;
 
@@ -66,7 +80,9 @@ class CudaBackend final : public Backend<R> {
   void squared_error(MatrixView<const R> means, MatrixView<const R> y, VectorView<const R> weight) override;
 
   void khatri_rao(const LayerFactors<R>& layer, MatrixView<R> s) override;
-  void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k) override;
+  void outer_products(std::span<const LayerFactors<R>> layers, R alpha, R beta, MatrixView<R> rows,
+                      MatrixView<R> f, Accuracy accuracy) override;
+  void gram(std::span<const LayerFactors<R>> layers, MatrixView<R> k, Accuracy accuracy) override;
   void unit_blocks(const LayerFactors<R>& layer, R alpha, R beta, BatchView<R> f) override;
   void input_pairs(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y,
                    MatrixView<R> out) override;
@@ -88,9 +104,30 @@ class CudaBackend final : public Backend<R> {
 
  protected:
   void* allocate_bytes(std::size_t bytes) override { return device_.allocate(bytes); }
-  void deallocate_bytes(void* memory) noexcept override { device_.deallocate(memory); }
+  void deallocate_bytes(void* memory) noexcept override;
 
  private:
+  /// Whether the operation this->method(arguments...) is withheld, to be replayed; asked by every operation
+  /// that may repeat, once its operands are known to fit.
+  template <auto method, class... Arguments>
+  bool is_withheld(const Arguments&... arguments) {
+    return replay_.withhold<method>(*this, arguments...);
+  }
+  /// Enqueues what is withheld, before what is no operation, or one that does not repeat.
+  void flush();
+  void flush_quietly() noexcept;
+
+  /// C ← α op(A) op(B) + βC, as `gemm`, as part of another operation.
+  void multiply(Transpose ta, Transpose tb, R alpha, MatrixView<const R> a, MatrixView<const R> b, R beta,
+                MatrixView<R> c);
+  void gram_of(const std::vector<LayerFactors<R>>& layers, MatrixView<R> k, Accuracy accuracy);
+  void outer_products_of(const std::vector<LayerFactors<R>>& layers, R alpha, R beta, MatrixView<R> f,
+                         Accuracy accuracy);
+  /// Whether products are those of tensor cores: of f64, which lose nothing, or of TF32 where that is
+  /// allowed.
+  bool takes_tensor_cores(Accuracy accuracy) const;
+  /// K by two products and a pass per layer and tile.
+  void gram_by_library(std::span<const LayerFactors<R>> layers, Index r, Accuracy accuracy, MatrixView<R> k);
   /// What layer factors x (rows) and y (columns) contribute to one tile of K; `work` holds the two products.
   void gram_tile(const LayerFactors<R>& x, const LayerFactors<R>& y, Index r, R beta, kernels::Part part,
                  R* work, MatrixView<R> k);
@@ -99,19 +136,22 @@ class CudaBackend final : public Backend<R> {
   /// allocate nothing; what is freed in growing is freed in the stream's order.
   template <class T>
   T* workspace(Index count) {
-    workspace_.reserve(*this, count * static_cast<Index>(sizeof(T)));
-    return reinterpret_cast<T*>(workspace_.data());
+    return reinterpret_cast<T*>(grown(workspace_, count * static_cast<Index>(sizeof(T))));
   }
-  int* info(Index count) {
-    info_.reserve(*this, count);
-    return info_.data();
-  }
-  R** pointers(Index count) {
-    pointers_.reserve(*this, count);
-    return pointers_.data();
+  int* info(Index count) { return grown(info_, count); }
+  R** pointers(Index count) { return grown(pointers_, count); }
+  template <class T>
+  T* grown(Buffer<T>& buffer, Index count) {
+    if (count > buffer.size()) replay_.forget();  // graphs hold the address
+    buffer.reserve(*this, count);
+    return buffer.data();
   }
 
-  CudaDevice device_;  // first, for the buffers below are freed through it
+  const CudaOptions options_;
+  CudaDevice device_;  // before the buffers, which are freed through it
+  const bool has_tensor_cores_ = device_.has_tensor_cores();
+  Replay replay_;
+  FusedProduct<R> fused_product_;
   Buffer<std::byte> workspace_;
   Buffer<int> info_;     // of cuSOLVER, one a matrix
   Buffer<R*> pointers_;  // to the matrices of a batch

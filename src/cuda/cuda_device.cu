@@ -60,7 +60,17 @@ CudaDevice::CudaDevice(int device, cudaStream_t stream)
   check(cudaMemsetAsync(numbers_, 0, bytes, stream_), "cudaMemsetAsync");
 }
 
-CudaDevice::~CudaDevice() { deallocate(numbers_); }
+CudaDevice::~CudaDevice() {
+  deallocate(blas_workspace_);
+  deallocate(numbers_);
+}
+
+// Of the size that cuBLAS takes on its own for compute capability 9.0.
+void CudaDevice::hold_blas_workspace() {
+  constexpr std::size_t bytes = std::size_t{32} << 20;
+  blas_workspace_ = allocate(bytes);
+  check(cublasSetWorkspace(blas(), blas_workspace_, bytes), "cublasSetWorkspace");
+}
 
 std::string CudaDevice::description() const {
   int runtime = 0;
@@ -73,6 +83,12 @@ std::size_t CudaDevice::available_bytes() const {
   std::size_t free = 0, total = 0;
   check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   return free + kept_bytes(device_);
+}
+
+bool CudaDevice::has_tensor_cores() const {
+  int major = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_), "cudaDeviceGetAttribute");
+  return major >= 8;
 }
 
 void* CudaDevice::allocate(std::size_t bytes) {
@@ -114,7 +130,8 @@ void CudaDevice::download(void* host, const void* device, std::size_t bytes) {
 }
 
 void CudaDevice::synchronize() {
-  check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+  phases_.mark(stream());  // ends the interval under way
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
   phases_.collect();  // here it costs no wait, and the list of moments stays short
 }
 
@@ -125,12 +142,6 @@ Scalars CudaDevice::read_scalars() {
 
 void CudaDevice::set_scalar(Slot slot, double value) {
   kernels::fill(MatrixView<double>{scalar(slot), 1, 1}, value, kernels::Part::all, stream());
-}
-
-PhaseSeconds CudaDevice::take_phase_seconds() {
-  phases_.mark(stream());
-  synchronize();
-  return phases_.take();
 }
 
 }  // namespace natgrad

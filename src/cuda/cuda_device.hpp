@@ -22,6 +22,8 @@ class CudaDevice {
   std::string name() const { return "cuda:" + std::to_string(device_); }
   std::string description() const;
   std::size_t available_bytes() const;
+  /// For f64 and TF32: compute capability 8.0 and above.
+  bool has_tensor_cores() const;
 
   /// The stream and the handles. Asking for one makes this GPU the calling thread's current one, as every
   /// call that takes them needs: so any thread may use the device, one at a time.
@@ -38,6 +40,9 @@ class CudaDevice {
     return solver_.get();
   }
 
+  /// Gives cuBLAS a workspace for good: without, a product would allocate when it is captured.
+  void hold_blas_workspace();
+
   void* allocate(std::size_t bytes);
   void deallocate(void* memory) noexcept;
   void upload(void* device, const void* host, std::size_t bytes);
@@ -52,12 +57,12 @@ class CudaDevice {
   Scalars read_scalars();
   void set_scalar(Slot slot, double value);
 
-  void begin_phase(Phase phase) { phases_.begin(phase, stream()); }
-  void end_phase() noexcept {
+  void begin_phase(Phase phase, bool timed = true) { phases_.begin(phase, stream(), timed); }
+  void end_phase(bool timed = true) noexcept {
     cudaSetDevice(device_);  // unchecked, as everything here: see PhaseClock::end
-    phases_.end(stream_);
+    phases_.end(stream_, timed);
   }
-  PhaseSeconds take_phase_seconds();
+  PhaseSeconds take_phase_seconds() { return phases_.take(); }
 
  private:
   static constexpr Index scratch_doubles = 2;
@@ -71,6 +76,7 @@ class CudaDevice {
   SolverHandle solver_;
   Pinned<Scalars> mirror_;
   double* numbers_ = nullptr;
+  void* blas_workspace_ = nullptr;
   PhaseClock phases_;
 };
 

@@ -9,6 +9,7 @@ namespace natgrad {
 
 template <class R>
 void CudaBackend<R>::permutation(RandomKey key, VectorView<Index> index) {
+  flush();
   if (index.size == 0) return;
   auto* keys = workspace<std::uint64_t>(index.size);
   kernels::sort_keys(key, keys, index, device_.stream());

@@ -13,6 +13,7 @@ namespace natgrad {
 template <class R>
 void CudaBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
   shapes::eigen(a, w);
+  flush();
   if (a.rows == 0) return;
   const char* call = "cusolver syevd";
   const int n = to_int(a.rows, call, "the order"), stride = to_int(a.stride, call, "the stride");
@@ -33,6 +34,7 @@ void CudaBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
 template <class R>
 void CudaBackend<R>::spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) {
   shapes::same_size("spectral_solve", w, c);
+  if (is_withheld<&CudaBackend::spectral_solve>(w, cutoff, c)) return;
   kernels::spectral_solve(w, cutoff, c, device_.scratch(),
                           {device_.scalar(Slot::rank), device_.scalar(Slot::largest_eigenvalue),
                            device_.scalar(Slot::smallest_eigenvalue)},
@@ -43,6 +45,7 @@ template <class R>
 void CudaBackend<R>::damped_quotient(VectorView<const R> b, VectorView<const R> f, R lambda,
                                      VectorView<R> x) {
   shapes::damped_quotient(b, f, x);
+  if (is_withheld<&CudaBackend::damped_quotient>(b, f, lambda, x)) return;
   kernels::damped_quotient(b, f, lambda, x, device_.stream());
 }
 
@@ -50,6 +53,7 @@ template <class R>
 void CudaBackend<R>::damp_factors(MatrixView<const R> a, MatrixView<const R> g, R gamma, MatrixView<R> out_a,
                                   MatrixView<R> out_g) {
   shapes::damp_factors(a, g, out_a, out_g);
+  if (is_withheld<&CudaBackend::damp_factors>(a, g, gamma, out_a, out_g)) return;
   kernels::damp_factors(a, g, gamma, out_a, out_g, device_.scratch(), device_.scalar(Slot::largest_diagonal),
                         device_.reduction());
 }

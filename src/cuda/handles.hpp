@@ -1,6 +1,8 @@
 /// RAII owners of what the CUDA libraries hand out.
 #pragma once
 
+#include <cublasLt.h>
+
 #include <memory>
 
 #include "cuda/check.hpp"
@@ -18,7 +20,10 @@ struct Destroy {
 
 using StreamHandle = std::unique_ptr<CUstream_st, Destroy<cudaStreamDestroy>>;
 using EventHandle = std::unique_ptr<CUevent_st, Destroy<cudaEventDestroy>>;
+using GraphHandle = std::unique_ptr<CUgraph_st, Destroy<cudaGraphDestroy>>;
+using GraphExecHandle = std::unique_ptr<CUgraphExec_st, Destroy<cudaGraphExecDestroy>>;
 using BlasHandle = std::unique_ptr<cublasContext, Destroy<cublasDestroy>>;
+using LtHandle = std::unique_ptr<cublasLtContext, Destroy<cublasLtDestroy>>;
 using SolverHandle = std::unique_ptr<cusolverDnContext, Destroy<cusolverDnDestroy>>;
 
 /// Page-locked host memory, which the device reads and writes asynchronously.
@@ -42,6 +47,12 @@ inline BlasHandle make_blas(cudaStream_t stream) {
   check(cublasSetAtomicsMode(handle, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
   check(cublasSetMathMode(handle, CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
   return owner;
+}
+
+inline LtHandle make_lt() {
+  cublasLtHandle_t handle = nullptr;
+  check(cublasLtCreate(&handle), "cublasLtCreate");
+  return LtHandle(handle);
 }
 
 inline SolverHandle make_solver(cudaStream_t stream) {

@@ -17,10 +17,10 @@ CudaStatus cuda_status() {
 }
 
 template <class R>
-std::unique_ptr<Backend<R>> make_cuda_backend(int, CUstream_st*) {
+std::unique_ptr<Backend<R>> make_cuda_backend(int, CUstream_st*, const CudaOptions&) {
   throw DeviceError(problem);
 }
-template std::unique_ptr<Backend<float>> make_cuda_backend(int, CUstream_st*);
-template std::unique_ptr<Backend<double>> make_cuda_backend(int, CUstream_st*);
+template std::unique_ptr<Backend<float>> make_cuda_backend(int, CUstream_st*, const CudaOptions&);
+template std::unique_ptr<Backend<double>> make_cuda_backend(int, CUstream_st*, const CudaOptions&);
 
 }  // namespace natgrad

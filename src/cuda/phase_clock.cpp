@@ -13,16 +13,16 @@ struct ProfilerDomain {
 
 }  // namespace
 
-void PhaseClock::begin(Phase phase, cudaStream_t stream) {
+void PhaseClock::begin(Phase phase, cudaStream_t stream, bool timed) {
   const std::string name(to_string(phase));
   nvtxDomainRangePushEx(nvtx3::domain::get<ProfilerDomain>(), nvtx3::event_attributes(name).get());
   open_.push_back(phase);
-  mark(stream);
+  if (timed) mark(stream);
 }
 
-void PhaseClock::end(cudaStream_t stream) noexcept {
+void PhaseClock::end(cudaStream_t stream, bool timed) noexcept {
   open_.pop_back();
-  mark(stream);
+  if (timed) mark(stream);
   nvtxDomainRangePop(nvtx3::domain::get<ProfilerDomain>());
 }
 

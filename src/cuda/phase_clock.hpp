@@ -11,10 +11,11 @@ namespace natgrad {
 
 class PhaseClock {
  public:
-  void begin(Phase phase, cudaStream_t stream);
+  /// `timed`: else only the profiler learns of it.
+  void begin(Phase phase, cudaStream_t stream, bool timed = true);
   /// Does not throw, for it runs while a scope is left, perhaps by an exception of a device that is lost: an
   /// event that cannot be recorded costs a time, and the next checked call reports the error.
-  void end(cudaStream_t stream) noexcept;
+  void end(cudaStream_t stream, bool timed = true) noexcept;
 
   /// Ends the interval under way, without ending its phase.
   void mark(cudaStream_t stream) noexcept;

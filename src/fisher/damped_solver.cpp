@@ -12,11 +12,13 @@ R spectral_cutoff(Index n) {
 }
 
 template <class R>
-DampedSolver<R>::DampedSolver(Backend<R>& backend, Buffer<R> memory, Index n, Index count, double cutoff)
+DampedSolver<R>::DampedSolver(Backend<R>& backend, Buffer<R> memory, Index n, Index count, double cutoff,
+                              Accuracy accuracy)
     : backend_(backend),
       n_(n),
       count_(count),
       cutoff_(cutoff > 0.0 ? static_cast<R>(cutoff) : spectral_cutoff<R>(n)),
+      accuracy_(accuracy),
       factor_(std::move(memory)) {
   require_size("solver", "the memory", factor_.size(), elements(n, count));
 }
@@ -39,8 +41,10 @@ void DampedSolver<R>::solve(SolveMethod method, BatchView<const R> f, R damping,
   method_ = method;
   damping_ = damping;
   valid_ = true;
-  if (!kept && method == SolveMethod::cholesky && count_ == 1 && b.cols == 1)
-    return factor_with(f, b.column(0));
+  if (!kept && method == SolveMethod::cholesky && count_ == 1 && b.cols == 1) {
+    const PhaseScope phase(backend_, Phase::factor);
+    return backend_.factor_and_solve(f[0], damping, factor_.matrix(n_ + 1, n_ + 1), b.column(0), accuracy_);
+  }
   if (!kept) factor(f);
   solve_again(b);
 }
@@ -53,23 +57,6 @@ void DampedSolver<R>::factor(BatchView<const R> f) {
   eigenvalues_.reserve(backend_, n_ * count_);
   coefficients_.reserve(backend_, n_);
   for (Index k = 0; k < count_; ++k) backend_.eigen(factors()[k], eigenvalues_.vector().slice(k * n_, n_));
-}
-
-// [F + λI, b; bᵀ, c] = LLᵀ has (L⁻¹b)ᵀ in the last row of L. c only has to exceed bᵀ(F + λI)⁻¹b: the largest
-// number whose square root is still exact to compute with.
-template <class R>
-void DampedSolver<R>::factor_with(BatchView<const R> f, VectorView<R> b) {
-  const MatrixView<R> bordered = factor_.matrix(n_ + 1, n_ + 1), last = bordered.block(n_, 0, 1, n_);
-  {
-    const PhaseScope phase(backend_, Phase::factor);
-    backend_.damp(f, damping_, factors());
-    backend_.copy({b.data, 1, n_, 1}, last);
-    backend_.fill(bordered.block(n_, n_, 1, 1), std::numeric_limits<R>::max() / R(4));
-    backend_.cholesky(factor_.batch(n_ + 1, 1));
-  }
-  const PhaseScope phase(backend_, Phase::solve);
-  backend_.copy(last, {b.data, 1, n_, 1});
-  backend_.triangular_solve(Side::left, Transpose::yes, factors()[0], {b.data, n_, 1});
 }
 
 template <class R>

@@ -11,14 +11,14 @@ template <class R>
 class DampedSolver {
  public:
   /// `memory`: `elements(n, count)`. `cutoff`: of eigenvalues, relative to the largest; 0: spectral_cutoff.
-  DampedSolver(Backend<R>& backend, Buffer<R> memory, Index n, Index count, double cutoff);
+  /// `accuracy`: of the factorisation; refined where the caller refines what `solve` gives.
+  DampedSolver(Backend<R>& backend, Buffer<R> memory, Index n, Index count, double cutoff,
+               Accuracy accuracy = Accuracy::full);
 
   /// The matrices have changed.
   void invalidate() { valid_ = false; }
   /// B ← (F + λI)⁻¹B; B as in Backend::cholesky_solve. Gathers its outcome in the slots of factorisations.
-  ///
-  /// A single matrix with one right-hand side is factored together with it: the last row of the Cholesky
-  /// factor of [F + λI, b; bᵀ, c] is (L⁻¹b)ᵀ, which leaves one back-substitution.
+  /// A single matrix with one right-hand side is factored together with it.
   void solve(SolveMethod method, BatchView<const R> f, R damping, MatrixView<R> b);
   /// B ← (F + λI)⁻¹B with the last factorisation.
   void solve_again(MatrixView<R> b);
@@ -28,13 +28,13 @@ class DampedSolver {
 
  private:
   void factor(BatchView<const R> f);
-  void factor_with(BatchView<const R> f, VectorView<R> b);
   void spectral_solve(Index k, MatrixView<R> b);
   BatchView<R> factors() const;
 
   Backend<R>& backend_;
   Index n_, count_;
   R cutoff_;
+  Accuracy accuracy_;
   Buffer<R> factor_;        // L, or V: n × n × count; a single one stands in a matrix of order n + 1
   Buffer<R> eigenvalues_;   // n × count, with `eigen`
   Buffer<R> coefficients_;  // n, with `eigen`

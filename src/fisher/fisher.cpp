@@ -29,6 +29,8 @@ void FisherOptions::validate() const {
                  "0 for the structures gram and matrix-free, which keep the rows of one batch only");
   require_option(cutoff >= 0.0 && cutoff < 1.0, "cutoff", cutoff, "at least 0 and below 1");
   require_option(refine >= 0 && refine <= 10, "refine", refine, "from 0 to 10");
+  require_option(refine == 0 || structure != Structure::dense || (decay == 0.0 && refresh == 1), "refine",
+                 refine, "0 for a dense Fisher that keeps more than the rows of one batch");
   require_option(mix >= 0.0 && mix < 1.0, "mix", mix, "at least 0 and below 1");
   require_option(factor_decay >= 0.0 && factor_decay < 1.0, "factor-decay", factor_decay,
                  "at least 0 and below 1");

@@ -20,6 +20,11 @@ class PlannedBuffers {
   std::map<std::string, Buffer<R>> buffers_;
 };
 
+/// Of the products behind solves that are refined as often as the options say.
+inline Accuracy accuracy_of(const FisherOptions& options) {
+  return options.refine > 0 ? Accuracy::refined : Accuracy::full;
+}
+
 FisherPlan plan_dense(const RowsShape& shape, const FisherOptions& options);
 FisherPlan plan_gram(const RowsShape& shape, const FisherOptions& options);
 FisherPlan plan_metric(const RowsShape& shape, const FisherOptions& options);

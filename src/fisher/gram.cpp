@@ -11,7 +11,8 @@ template <class R>
 GramFisher<R>::GramFisher(Backend<R>& backend, const RowsShape& shape, const FisherOptions& options)
     : Fisher<R>(backend, shape, options),
       buffers_(backend, buffers(shape, options)),
-      solver_(backend, std::move(buffers_["factor"]), shape.count(), 1, options.cutoff) {}
+      solver_(backend, std::move(buffers_["factor"]), shape.count(), 1, options.cutoff,
+              accuracy_of(options)) {}
 
 template <class R>
 std::vector<PlannedBuffer> GramFisher<R>::buffers(const RowsShape& shape, const FisherOptions& options) {
@@ -28,7 +29,7 @@ std::vector<PlannedBuffer> GramFisher<R>::buffers(const RowsShape& shape, const 
 
 template <class R>
 void GramFisher<R>::accumulate(R, R) {
-  natgrad::gram(this->rows_, gram()[0]);
+  natgrad::gram(this->rows_, gram()[0], accuracy_of(this->options_));
   solver_.invalidate();
 }
 

@@ -100,9 +100,13 @@ OuterProduct<R>::OuterProduct(Backend<R>& backend, const RowsShape& shape, Block
 }
 
 template <class R>
-void OuterProduct<R>::accumulate(const Rows<R>& rows, R alpha, R beta, MatrixView<R> f) {
+void OuterProduct<R>::accumulate(const Rows<R>& rows, R alpha, R beta, MatrixView<R> f, Accuracy accuracy) {
   require_size("outer product", "the order of F", f.rows, rows.parameters());
-  if (!by_pairs(rows.per_sample)) return accumulate_rows(rows, alpha, beta, f);
+  if (!by_pairs(rows.per_sample)) {
+    const Index r = rows.per_sample, p = rows.parameters();
+    return backend_.outer_products(rows.layers, alpha, beta,
+                                   left_.matrix(p, r * row_chunk(p, r, rows.samples())), f, accuracy);
+  }
   Index row = 0;
   for (std::size_t l = 0; l < rows.layers.size(); ++l) {
     const LayerFactors<R>& x = rows.layers[l];
@@ -113,19 +117,6 @@ void OuterProduct<R>::accumulate(const Rows<R>& rows, R alpha, R beta, MatrixVie
       col += y.parameters();
     }
     row += x.parameters();
-  }
-}
-
-// F ← Σ over chunks of αSᵀS + βF
-template <class R>
-void OuterProduct<R>::accumulate_rows(const Rows<R>& rows, R alpha, R beta, MatrixView<R> f) {
-  const Index p = rows.parameters(), r = rows.per_sample, samples = rows.samples();
-  const Index chunk = row_chunk(p, r, samples);
-  for (Index begin = 0; begin < samples; begin += chunk) {
-    const Index count = std::min(chunk, samples - begin);
-    const MatrixView<R> s = left_.matrix(p, count * r);  // P × R of the chunk
-    expand(rows.slice(begin, count), s);
-    backend_.syrk(alpha, s, begin == 0 ? beta : R(1), f);
   }
 }
 

@@ -22,13 +22,12 @@ class OuterProduct {
 
   /// Lower triangle of F ← αSᵀS + βF for rows of that shape; with Blocks::diagonal, for one layer of them.
   /// Where β = 0, F may hold anything.
-  void accumulate(const Rows<R>& rows, R alpha, R beta, MatrixView<R> f);
+  void accumulate(const Rows<R>& rows, R alpha, R beta, MatrixView<R> f, Accuracy accuracy = Accuracy::full);
 
   static std::vector<PlannedBuffer> buffers(const RowsShape& shape, Blocks blocks);
   static double flops(const RowsShape& shape, Blocks blocks);
 
  private:
-  void accumulate_rows(const Rows<R>& rows, R alpha, R beta, MatrixView<R> f);
   void accumulate_block(Pairs pairs, const LayerFactors<R>& x, const LayerFactors<R>& y, R alpha, R beta,
                         MatrixView<R> f);
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "support/layer_factors.hpp"
@@ -19,7 +20,8 @@ struct Layers {
   std::vector<HostFactors<R>> layers;
   Index rows = 0;
 
-  Layers(std::initializer_list<LayerSize> sizes) : rows(sizes.begin()->rows()) {
+  Layers(std::initializer_list<LayerSize> sizes) : Layers(std::vector<LayerSize>(sizes)) {}
+  explicit Layers(const std::vector<LayerSize>& sizes) : rows(sizes.front().rows()) {
     for (const LayerSize& size : sizes) layers.emplace_back(size);
   }
   Layers absolute_values() const {
@@ -64,6 +66,29 @@ TEST_P(Gram, OfSeveralLayersMatchesTheReferenceInTheLowerTriangle) {
         EXPECT_TRUE(sums_match<R>(backend, net, net.terms(), gram<R>, Part::lower))
             << "N " << samples << ", r " << r;
       }
+  });
+}
+
+// Tiles of 64 or 128 rows begin within a sample, or lie within one.
+TEST_P(Gram, OfManyRowsASampleMatchesTheReferenceInTheLowerTriangle) {
+  run([]<class R>(Backend<R>& backend) {
+    for (const auto& [samples, r] : {std::pair<Index, Index>{70, 2}, {15, 9}, {3, 65}, {1, 130}}) {
+      const Layers<R> net{{33, 5, samples, r}, {5, 18, samples, r, false}, {3, 0, samples, r}};
+      EXPECT_TRUE(sums_match<R>(backend, net, net.terms(), gram<R>, Part::lower))
+          << "N " << samples << ", r " << r;
+    }
+  });
+}
+
+// More than the parameters of one kernel hold.
+TEST_P(Gram, OfAHundredLayersMatchesTheReferenceInTheLowerTriangle) {
+  run([]<class R>(Backend<R>& backend) {
+    for (const Index r : {1, 3}) {
+      std::vector<LayerSize> sizes;
+      for (Index l = 0; l < 100; ++l) sizes.push_back({l % 5, 1 + l % 3, 5, r});
+      const Layers<R> net(sizes);
+      EXPECT_TRUE(sums_match<R>(backend, net, net.terms(), gram<R>, Part::lower)) << "r " << r;
+    }
   });
 }
 

@@ -51,7 +51,6 @@ TEST(Resolve, WarnsOfOptionsOfAnotherOptimiser) {
                {"fisher-samples", "2", "--fisher mc"},
                {"cg-tolerance", "1e-3", "--structure matrix-free"},
                {"preconditioner", "kronecker", "--structure matrix-free"},
-               {"refine", "1", "--structure gram or auto"},
                {"metric", "kronecker", "--structure gram"},
                {"mix", "0.25", "--structure gram"},
                {"model-damping", "0.1", "--step-rule quadratic"},
@@ -203,6 +202,42 @@ TEST(Resolve, RefusesContradictions) {
     Options options;
     for (const auto& [name, text] : given) set(options, name, text);
     expect_error<UsageError>([&] { resolve_training(options); }, {std::string("--") + given.front().first});
+  }
+}
+
+TEST(Resolve, Tf32MakesSolvesRefined) {
+  for (const char* structure : {"dense", "gram"}) {
+    Options options = given({{"tf32", "true"}, {"structure", structure}});
+    resolve_training(options);
+    EXPECT_EQ(options.refine, 1) << structure;
+    EXPECT_TRUE(cuda_options(options).tf32);
+  }
+  Options twice = given({{"tf32", "true"}, {"refine", "2"}});
+  resolve_training(twice);
+  EXPECT_EQ(twice.refine, 2);
+}
+
+TEST(Resolve, RefusesTf32WhereSolvesCannotBeRefined) {
+  const std::vector<std::pair<const char*, const char*>> others[] = {
+      {{"structure", "kronecker"}}, {{"precision", "f64"}},
+      {{"optimizer", "adam"}},      {{"damping", "0"}},
+      {{"curvature-decay", "0.5"}}, {{"structure", "gram"}, {"metric", "kronecker"}}};
+  for (auto texts : others) {
+    texts.emplace_back("tf32", "true");
+    Options options = given(texts);
+    EXPECT_THROW(resolve_training(options), UsageError) << texts.front().first;
+  }
+}
+
+TEST(Resolve, ReadsTheStepsToProfile) {
+  Options options = given({{"profile-steps", "10:20"}});
+  EXPECT_EQ(profile_steps(options).first, 10);
+  EXPECT_EQ(profile_steps(options).last, 20);
+  options.profile_steps = "7";
+  EXPECT_EQ(profile_steps(options).last, 7);
+  for (const char* wrong : {"0:3", "5:4", "a:b", "3:", ":3", "1:2:3"}) {
+    options.profile_steps = wrong;
+    EXPECT_THROW(profile_steps(options), UsageError) << wrong;
   }
 }
 

@@ -3,19 +3,47 @@
 
 #include <cublas_v2.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <iterator>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "host_cuda/blas.hpp"
 #include "host_cuda/library.hpp"
+#include "host_cuda/tensor_core.hpp"
 
 struct cublasContext {
   cudaStream_t stream = nullptr;
   cublasPointerMode_t pointer_mode = CUBLAS_POINTER_MODE_HOST;
+  cublasMath_t math_mode = CUBLAS_DEFAULT_MATH;
+  void* workspace = nullptr;  // the user's
+  std::size_t workspace_size = 0;
 };
 
 namespace host_cuda {
 
 cublasStatus_t cublas_status(cudaError_t status);
+
+/// Throws where a workspace is not aligned to 256 bytes, or not device memory.
+void require_workspace(void* workspace, std::size_t bytes);
+
+/// The operation, after which a workspace holds anything (its first KiB: workspaces are large).
+std::function<void()> with_workspace(void* workspace, std::size_t bytes, std::function<void()> operation);
+
+/// Queues an operation of cuBLAS.
+inline void enqueue_operation(const cublasContext& context, std::function<void()> operation) {
+  enqueue_operation(context.stream,
+                    with_workspace(context.workspace, context.workspace_size, std::move(operation)));
+}
+
+/// Whether the handle's math mode lets f32 products round their operands to TF32.
+inline bool allows_tf32(const cublasContext& context) {
+  return context.math_mode == CUBLAS_TF32_TENSOR_OP_MATH;
+}
 
 /// Runs body(context) for the cuBLAS function `name`.
 template <class Body>
@@ -76,6 +104,28 @@ class Scalar {
  private:
   R value_{};
   const R* pointer_ = nullptr;
+};
+
+/// A column-major matrix as a product reads it: in f32 a copy rounded to TF32, where that is allowed.
+template <class R>
+class Input {
+ public:
+  Input(const R* data, std::int64_t rows, std::int64_t cols, std::int64_t ld, [[maybe_unused]] bool tf32)
+      : data_(data), ld_(ld) {
+    if constexpr (std::is_same_v<R, float>) {
+      if (!tf32) return;
+      ld_ = std::max<std::int64_t>(1, rows);
+      for (std::int64_t j = 0; j < cols; ++j)
+        std::transform(data + j * ld, data + j * ld + rows, std::back_inserter(rounded_), to_tf32);
+    }
+  }
+  const R* data() const { return rounded_.empty() ? data_ : rounded_.data(); }
+  int ld() const { return static_cast<int>(ld_); }
+
+ private:
+  const R* data_;
+  std::int64_t ld_;
+  std::vector<R> rounded_{};
 };
 
 }  // namespace host_cuda

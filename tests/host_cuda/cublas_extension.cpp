@@ -19,7 +19,7 @@ cublasStatus_t geam(const char* name, cublasHandle_t handle, cublasOperation_t t
     require_matrix(C, m, n, ldc, "C");
     require(!(reads_a && A == C && (ta || lda != ldc)) && !(reads_b && B == C && (tb || ldb != ldc)),
             "C overlaps an operand that is transposed or has another leading dimension");
-    enqueue_operation(context.stream, [=] {
+    enqueue_operation(context, [=] {
       const std::int64_t a_row = ta ? lda : 1, a_col = ta ? 1 : lda, b_row = tb ? ldb : 1,
                          b_col = tb ? 1 : ldb;
       for (std::int64_t j = 0; j < n; ++j)
@@ -41,7 +41,7 @@ cublasStatus_t dgmm(const char* name, cublasHandle_t handle, cublasSideMode_t mo
     require_vector(x, length, incx, "x");
     require_matrix(C, m, n, ldc, "C");
     const R* first = incx > 0 ? x : x + std::int64_t{1 - length} * incx;
-    enqueue_operation(context.stream, [=] {
+    enqueue_operation(context, [=] {
       for (std::int64_t j = 0; j < n; ++j)
         for (std::int64_t i = 0; i < m; ++i) C[i + j * ldc] = A[i + j * lda] * first[(left ? i : j) * incx];
     });

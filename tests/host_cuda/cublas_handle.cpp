@@ -1,4 +1,7 @@
 /// cuBLAS: handles and statuses.
+#include <cstdint>
+#include <cstring>
+
 #include "host_cuda/cublas.hpp"
 
 using host_cuda::cublas_call;
@@ -21,6 +24,22 @@ cublasStatus_t cublas_status(cudaError_t status) {
   }
 }
 
+void require_workspace(void* workspace, std::size_t bytes) {
+  constexpr std::uintptr_t alignment = 256;
+  require(reinterpret_cast<std::uintptr_t>(workspace) % alignment == 0,
+          "the workspace is not aligned to " + std::to_string(alignment) + " bytes");
+  require_operand(workspace, static_cast<std::int64_t>(bytes), "the workspace");
+}
+
+std::function<void()> with_workspace(void* workspace, std::size_t bytes, std::function<void()> operation) {
+  if (bytes == 0) return operation;
+  require_workspace(workspace, bytes);
+  return [=, operation = std::move(operation)] {
+    std::memset(workspace, 0xFF, std::min<std::size_t>(bytes, 1024));
+    operation();
+  };
+}
+
 }  // namespace host_cuda
 
 cublasStatus_t cublasCreate(cublasHandle_t* handle) {
@@ -36,6 +55,7 @@ cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t streamId) {
   return cublas_call(__func__, handle, [=](cublasContext& context) {
     host_cuda::is_idle(streamId);  // refuses a stream that is not there
     context.stream = streamId;
+    context.workspace_size = 0;  // as the original does: back to its own
   });
 }
 
@@ -54,11 +74,20 @@ cublasStatus_t cublasGetPointerMode(cublasHandle_t handle, cublasPointerMode_t* 
   return cublas_call(__func__, handle, [=](cublasContext& context) { *mode = context.pointer_mode; });
 }
 
-// How exactly to compute, and whether in a fixed order: CBLAS is as exact and as ordered as any mode asks.
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t) {
-  return cublas_call(__func__, handle, [](cublasContext&) {});
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
+  return cublas_call(__func__, handle, [=](cublasContext& context) {
+    if (mode != CUBLAS_DEFAULT_MATH && mode != CUBLAS_PEDANTIC_MATH && mode != CUBLAS_TF32_TENSOR_OP_MATH)
+      throw host_cuda::Fault(cudaErrorNotSupported,
+                             "math mode " + std::to_string(mode) + " is not known here");
+    context.math_mode = mode;
+  });
 }
 
+cublasStatus_t cublasGetMathMode(cublasHandle_t handle, cublasMath_t* mode) {
+  return cublas_call(__func__, handle, [=](cublasContext& context) { *mode = context.math_mode; });
+}
+
+// Whether the order of sums is fixed: CBLAS is as ordered as any mode asks.
 cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t mode) {
   return cublas_call(__func__, handle, [=](cublasContext&) {
     require(mode == CUBLAS_ATOMICS_NOT_ALLOWED || mode == CUBLAS_ATOMICS_ALLOWED, "no such atomics mode");
@@ -66,8 +95,10 @@ cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t m
 }
 
 cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void* workspace, std::size_t workspaceSizeInBytes) {
-  return cublas_call(__func__, handle, [=](cublasContext&) {
-    host_cuda::require_operand(workspace, static_cast<std::int64_t>(workspaceSizeInBytes), "the workspace");
+  return cublas_call(__func__, handle, [=](cublasContext& context) {
+    host_cuda::require_workspace(workspace, workspaceSizeInBytes);
+    context.workspace = workspace;
+    context.workspace_size = workspaceSizeInBytes;
   });
 }
 

@@ -12,9 +12,8 @@ cublasStatus_t axpy(const char* name, cublasHandle_t handle, std::int64_t n, con
     const Scalar<R> a(context, alpha, "alpha");
     require_vector(x, n, incx, "x");
     require_vector(y, n, incy, "y");
-    enqueue_operation(context.stream, [=] {
-      blas::axpy(count, a.get(), x, static_cast<int>(incx), y, static_cast<int>(incy));
-    });
+    enqueue_operation(
+        context, [=] { blas::axpy(count, a.get(), x, static_cast<int>(incx), y, static_cast<int>(incy)); });
   });
 }
 
@@ -25,7 +24,7 @@ cublasStatus_t scal(const char* name, cublasHandle_t handle, std::int64_t n, con
     const int count = size(n, "n");
     const Scalar<R> a(context, alpha, "alpha");
     require_vector(x, n, incx, "x");
-    enqueue_operation(context.stream, [=] { blas::scal(count, a.get(), x, static_cast<int>(incx)); });
+    enqueue_operation(context, [=] { blas::scal(count, a.get(), x, static_cast<int>(incx)); });
   });
 }
 
@@ -33,7 +32,7 @@ cublasStatus_t scal(const char* name, cublasHandle_t handle, std::int64_t n, con
 template <class R, class Compute>
 void deliver(const cublasContext& context, R* result, Compute compute) {
   require_pointer_mode(context, result, "the result");
-  enqueue_operation(context.stream, [=] { *result = compute(); });
+  enqueue_operation(context, [=] { *result = compute(); });
   if (context.pointer_mode == CUBLAS_POINTER_MODE_HOST) {
     ++mutable_counts().synchronisations;
     drain(context.stream);
@@ -66,7 +65,7 @@ cublasStatus_t copy(const char* name, cublasHandle_t handle, int n, const R* x, 
     const int count = size(n, "n");
     require_vector(x, n, incx, "x");
     require_vector(y, n, incy, "y");
-    enqueue_operation(context.stream, [=] { blas::copy(count, x, incx, y, incy); });
+    enqueue_operation(context, [=] { blas::copy(count, x, incx, y, incy); });
   });
 }
 

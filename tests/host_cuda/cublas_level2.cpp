@@ -16,7 +16,7 @@ cublasStatus_t gemv(const char* name, cublasHandle_t handle, cublasOperation_t t
     require_matrix(A, m, n, lda, "A");
     require_vector(x, transposed ? m : n, incx, "x");
     require_vector(y, transposed ? n : m, incy, "y");
-    enqueue_operation(context.stream, [=] {
+    enqueue_operation(context, [=] {
       blas::gemv(operation, rows, cols, a.get(), A, static_cast<int>(lda), x, static_cast<int>(incx), b.get(),
                  y, static_cast<int>(incy));
     });
@@ -33,7 +33,7 @@ cublasStatus_t symv(const char* name, cublasHandle_t handle, cublasFillMode_t up
     require_matrix(A, n, n, lda, "A");
     require_vector(x, n, incx, "x");
     require_vector(y, n, incy, "y");
-    enqueue_operation(context.stream,
+    enqueue_operation(context,
                       [=] { blas::symv(triangle, order, a.get(), A, lda, x, incx, b.get(), y, incy); });
   });
 }

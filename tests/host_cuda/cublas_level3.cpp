@@ -1,49 +1,9 @@
-/// cuBLAS: matrix times matrix, and triangular solves.
+/// cuBLAS: products with symmetry, and triangular solves. TF32 is for the products: what a device rounds
+/// inside a solve depends on how it blocks it.
 #include "host_cuda/cublas.hpp"
 
 namespace host_cuda {
 namespace {
-
-/// Throws where one of `count` matrices, `stride` elements apart, is not in one allocation with the others.
-template <class T>
-void require_matrices(const T* data, std::int64_t rows, std::int64_t cols, std::int64_t ld,
-                      std::int64_t stride, std::int64_t count, const char* name) {
-  require(count <= 1 || stride >= 0, std::string(name) + ": stride " + std::to_string(stride));
-  require_matrix(data, rows, cols, ld, name);
-  if (count > 1) require_matrix(data + stride * (count - 1), rows, cols, ld, name);
-}
-
-template <class R>
-cublasStatus_t gemm_strided_batched(const char* name, cublasHandle_t handle, cublasOperation_t transa,
-                                    cublasOperation_t transb, std::int64_t m, std::int64_t n, std::int64_t k,
-                                    const R* alpha, const R* A, std::int64_t lda, std::int64_t strideA,
-                                    const R* B, std::int64_t ldb, std::int64_t strideB, const R* beta, R* C,
-                                    std::int64_t ldc, std::int64_t strideC, std::int64_t batchCount) {
-  return cublas_call(name, handle, [=](cublasContext& context) {
-    const auto ta = to_cblas(transa), tb = to_cblas(transb);
-    const int rows = size(m, "m"), cols = size(n, "n"), inner = size(k, "k");
-    const int count = size(batchCount, "the number of matrices");
-    const Scalar<R> a(context, alpha, "alpha"), b(context, beta, "beta");
-    if (count == 0) return;
-    require_matrices(A, ta == CblasTrans ? k : m, ta == CblasTrans ? m : k, lda, strideA, count, "A");
-    require_matrices(B, tb == CblasTrans ? n : k, tb == CblasTrans ? k : n, ldb, strideB, count, "B");
-    require_matrices(C, m, n, ldc, strideC, count, "C");
-    enqueue_operation(context.stream, [=] {
-      for (int i = 0; i < count; ++i)
-        blas::gemm(ta, tb, rows, cols, inner, a.get(), A + i * strideA, static_cast<int>(lda),
-                   B + i * strideB, static_cast<int>(ldb), b.get(), C + i * strideC, static_cast<int>(ldc));
-    });
-  });
-}
-
-template <class R>
-cublasStatus_t gemm(const char* name, cublasHandle_t handle, cublasOperation_t transa,
-                    cublasOperation_t transb, std::int64_t m, std::int64_t n, std::int64_t k, const R* alpha,
-                    const R* A, std::int64_t lda, const R* B, std::int64_t ldb, const R* beta, R* C,
-                    std::int64_t ldc) {
-  return gemm_strided_batched(name, handle, transa, transb, m, n, k, alpha, A, lda, 0, B, ldb, 0, beta, C,
-                              ldc, 0, 1);
-}
 
 template <class R>
 cublasStatus_t syrk(const char* name, cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t trans,
@@ -57,8 +17,10 @@ cublasStatus_t syrk(const char* name, cublasHandle_t handle, cublasFillMode_t up
     const Scalar<R> a(context, alpha, "alpha"), b(context, beta, "beta");
     require_matrix(A, transposed ? k : n, transposed ? n : k, lda, "A");
     require_matrix(C, n, n, ldc, "C");
-    enqueue_operation(context.stream, [=] {
-      blas::syrk(triangle, operation, order, inner, a.get(), A, static_cast<int>(lda), b.get(), C,
+    const bool tf32 = allows_tf32(context);
+    enqueue_operation(context, [=] {
+      const Input<R> in(A, transposed ? k : n, transposed ? n : k, lda, tf32);
+      blas::syrk(triangle, operation, order, inner, a.get(), in.data(), in.ld(), b.get(), C,
                  static_cast<int>(ldc));
     });
   });
@@ -76,8 +38,11 @@ cublasStatus_t symm(const char* name, cublasHandle_t handle, cublasSideMode_t si
     require_matrix(A, order, order, lda, "A");
     require_matrix(B, m, n, ldb, "B");
     require_matrix(C, m, n, ldc, "C");
-    enqueue_operation(context.stream, [=] {
-      blas::symm(where, triangle, rows, cols, a.get(), A, lda, B, ldb, b.get(), C, ldc);
+    const bool tf32 = allows_tf32(context);
+    enqueue_operation(context, [=] {
+      const Input<R> in_a(A, order, order, lda, tf32), in_b(B, m, n, ldb, tf32);
+      blas::symm(where, triangle, rows, cols, a.get(), in_a.data(), in_a.ld(), in_b.data(), in_b.ld(),
+                 b.get(), C, ldc);
     });
   });
 }
@@ -95,7 +60,7 @@ cublasStatus_t trsm(const char* name, cublasHandle_t handle, cublasSideMode_t si
     const Scalar<R> a(context, alpha, "alpha");
     require_matrix(A, order, order, lda, "A");
     require_matrix(B, m, n, ldb, "B");
-    enqueue_operation(context.stream, [=] {
+    enqueue_operation(context, [=] {
       blas::trsm(where, triangle, operation, diagonal, rows, cols, a.get(), A, static_cast<int>(lda), B,
                  static_cast<int>(ldb));
     });
@@ -118,7 +83,7 @@ cublasStatus_t trsm_batched(const char* name, cublasHandle_t handle, cublasSideM
     require(lda >= std::max(1, order) && ldb >= std::max(1, rows), "a leading dimension is too small");
     require_vector(A, count, 1, "the array of A");
     require_vector(B, count, 1, "the array of B");
-    enqueue_operation(context.stream, [=] {
+    enqueue_operation(context, [=] {
       for (int i = 0; i < count; ++i) {
         require_matrix(A[i], order, order, lda, "A");
         require_matrix(B[i], rows, cols, ldb, "B");
@@ -130,50 +95,6 @@ cublasStatus_t trsm_batched(const char* name, cublasHandle_t handle, cublasSideM
 
 }  // namespace
 }  // namespace host_cuda
-
-cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                           int n, int k, const float* alpha, const float* A, int lda, const float* B, int ldb,
-                           const float* beta, float* C, int ldc) {
-  return host_cuda::gemm(__func__, handle, transa, transb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
-}
-
-cublasStatus_t cublasSgemm_64(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb,
-                              int64_t m, int64_t n, int64_t k, const float* alpha, const float* A,
-                              int64_t lda, const float* B, int64_t ldb, const float* beta, float* C,
-                              int64_t ldc) {
-  return host_cuda::gemm(__func__, handle, transa, transb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
-}
-
-cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                           int n, int k, const double* alpha, const double* A, int lda, const double* B,
-                           int ldb, const double* beta, double* C, int ldc) {
-  return host_cuda::gemm(__func__, handle, transa, transb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
-}
-
-cublasStatus_t cublasDgemm_64(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb,
-                              int64_t m, int64_t n, int64_t k, const double* alpha, const double* A,
-                              int64_t lda, const double* B, int64_t ldb, const double* beta, double* C,
-                              int64_t ldc) {
-  return host_cuda::gemm(__func__, handle, transa, transb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
-}
-
-cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa,
-                                         cublasOperation_t transb, int m, int n, int k, const float* alpha,
-                                         const float* A, int lda, long long int strideA, const float* B,
-                                         int ldb, long long int strideB, const float* beta, float* C, int ldc,
-                                         long long int strideC, int batchCount) {
-  return host_cuda::gemm_strided_batched(__func__, handle, transa, transb, m, n, k, alpha, A, lda, strideA, B,
-                                         ldb, strideB, beta, C, ldc, strideC, batchCount);
-}
-
-cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa,
-                                         cublasOperation_t transb, int m, int n, int k, const double* alpha,
-                                         const double* A, int lda, long long int strideA, const double* B,
-                                         int ldb, long long int strideB, const double* beta, double* C,
-                                         int ldc, long long int strideC, int batchCount) {
-  return host_cuda::gemm_strided_batched(__func__, handle, transa, transb, m, n, k, alpha, A, lda, strideA, B,
-                                         ldb, strideB, beta, C, ldc, strideC, batchCount);
-}
 
 cublasStatus_t cublasSsyrk(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t trans, int n,
                            int k, const float* alpha, const float* A, int lda, const float* beta, float* C,

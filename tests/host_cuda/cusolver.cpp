@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "host_cuda/capture.hpp"
 #include "host_cuda/library.hpp"
 
 struct cusolverDnContext {
@@ -216,6 +217,7 @@ cusolverStatus_t syevd(const char* name, cusolverDnHandle_t handle, cusolverEigM
     require_vector(W, n, 1, "W");
     require_workspace(work, lwork, syevd_workspace(n));
     require_operand(info, sizeof(int), "info");
+    forbid_in_capture(context.stream);  // the original may wait for the device
     enqueue_operation(context.stream, [=] {
       *info = eigen_decompose(jobz == CUSOLVER_EIG_MODE_VECTOR, triangle, n, A, lda, W, work, lwork);
     });

@@ -10,9 +10,6 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__)
-#include <sanitizer/tsan_interface.h>
-#endif
 
 namespace host_cuda {
 namespace {
@@ -32,22 +29,15 @@ Fibre::Fibre(std::function<void()> work) : work_(std::move(work)) {
   abandon();
 }
 
-Fibre::~Fibre() {
-#if defined(__SANITIZE_THREAD__)
-  __tsan_destroy_fiber(tsan_inside_);
-#endif
-  munmap(mapping_, page + stack_size);
-}
+Fibre::~Fibre() { munmap(mapping_, page + stack_size); }
 
 void Fibre::abandon() {
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(mapping_ + page, stack_size);
   fake_stack_ = nullptr;
 #endif
-#if defined(__SANITIZE_THREAD__)
-  if (tsan_inside_ != nullptr) __tsan_destroy_fiber(tsan_inside_);
-  tsan_inside_ = __tsan_create_fiber(0);
-#endif
+  if (tsan_) tsan_->join();
+  tsan_.emplace();
   inside_ =
       context::make_fcontext(mapping_ + page + stack_size - colour_, stack_size - colour_, &Fibre::main);
   idle_ = true;
@@ -72,10 +62,7 @@ void Fibre::resume() {
   void* fake_stack = nullptr;
   __sanitizer_start_switch_fiber(&fake_stack, mapping_ + page, stack_size);
 #endif
-#if defined(__SANITIZE_THREAD__)
-  tsan_outside_ = __tsan_get_current_fiber();
-  __tsan_switch_to_fiber(tsan_inside_, 0);
-#endif
+  tsan_->enter();
   inside_ = context::jump_fcontext(inside_, this).fctx;
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
@@ -86,9 +73,7 @@ void Fibre::suspend() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&fake_stack_, outside_stack_, outside_stack_size_);
 #endif
-#if defined(__SANITIZE_THREAD__)
-  __tsan_switch_to_fiber(tsan_outside_, 0);
-#endif
+  tsan_->leave();
   outside_ = context::jump_fcontext(outside_, nullptr).fctx;
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_stack_, &outside_stack_, &outside_stack_size_);

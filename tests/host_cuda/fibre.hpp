@@ -4,6 +4,9 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <cstddef>
 #include <functional>
+#include <optional>
+
+#include "host_cuda/tsan.hpp"
 
 namespace host_cuda {
 
@@ -24,6 +27,8 @@ class Fibre {
   /// Forgets where the fibre stands, without unwinding its stack, and makes it idle.
   void abandon();
 
+  tsan::Context& tsan() { return *tsan_; }
+
  private:
   static void main(boost::context::detail::transfer_t caller);
 
@@ -33,11 +38,10 @@ class Fibre {
   std::size_t colour_;  // left free at its upper end, so that the stacks do not share their cache sets
   boost::context::detail::fcontext_t inside_ = nullptr, outside_ = nullptr;
   // What the sanitizers want to know at a switch.
+  std::optional<tsan::Context> tsan_;
   void* fake_stack_ = nullptr;
   const void* outside_stack_ = nullptr;
   std::size_t outside_stack_size_ = 0;
-  void* tsan_inside_ = nullptr;
-  void* tsan_outside_ = nullptr;
 };
 
 }  // namespace host_cuda

@@ -1,7 +1,12 @@
 /// What tests ask of host CUDA, the executor of natgrad's CUDA sources on a machine without a GPU.
 ///
 /// Environment variables, read whenever they matter:
-///   NATGRAD_HOST_CUDA_SHUFFLE=SEED    blocks and threads run in a random order drawn from SEED
+///   NATGRAD_HOST_CUDA_SHUFFLE=SEED    blocks and threads run in a random order drawn from SEED; 1: reversed;
+///                                     streams advance at random when the host waits for one
+///   NATGRAD_HOST_CUDA_DROP=FILE:LINE  the __syncthreads, __syncwarp or grid_sync there does nothing (FILE is
+///                                     the last component of its path)
+///   NATGRAD_HOST_CUDA_BARRIERS=PATH   appends to PATH, as FILE:LINE, the places of such barriers, each when
+///                                     the host thread first reaches it
 ///   NATGRAD_HOST_CUDA_PROTECT=1       device memory is mapped without access while no operation runs
 ///   NATGRAD_HOST_CUDA_MEMORY=BYTES    the device's memory (default 8 GiB)
 #pragma once
@@ -19,13 +24,18 @@ struct KernelError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Calls since the start or the last reset_counts.
+/// Calls since the start or the last reset_counts. A launch, a library call or a copy counts when it is
+/// called, also where a stream captures it, and again each time that a graph replays it.
 struct Counts {
   std::int64_t launches = 0;
   std::int64_t synchronisations = 0;  ///< calls in which the host waited for the device, implicit ones too
   std::int64_t allocations = 0, frees = 0;  ///< of device memory
   std::int64_t library_calls = 0;           ///< cuBLAS and cuSOLVER operations
   std::int64_t copies = 0;                  ///< cudaMemcpy and cudaMemset, all variants
+  std::int64_t captures = 0;                ///< begun
+  std::int64_t instantiations = 0;          ///< of graphs
+  std::int64_t graph_launches = 0;
+  std::int64_t profiler_starts = 0, profiler_stops = 0;
 };
 Counts counts();
 void reset_counts();

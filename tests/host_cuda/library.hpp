@@ -34,7 +34,7 @@ Status library_call(const char* name, Status (*status_of)(cudaError_t), Body bod
 
 /// Queues the operation of a library function.
 inline void enqueue_operation(cudaStream_t stream, std::function<void()> operation) {
-  enqueue(stream, std::move(operation));
+  enqueue(stream, std::move(operation), Kind::library);
   ++mutable_counts().library_calls;
 }
 

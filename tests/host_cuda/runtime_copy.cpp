@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "host_cuda/api.hpp"
+#include "host_cuda/capture.hpp"
 #include "host_cuda/heap.hpp"
 #include "host_cuda/queue.hpp"
 
@@ -47,7 +48,8 @@ void copy_rows(const Region& to, const Region& from) {
     std::memcpy(to.data + row * to.pitch, from.data + row * from.pitch, to.width);
 }
 
-/// Queues the copy. Returns whether the host has to wait for it: into pageable memory, as on a device.
+/// Queues the copy. Returns whether the host has to wait for it: into pageable memory, as on a device. A
+/// captured copy waits for nothing, and each replay reads and writes pageable memory as it is then.
 bool queue_copy(const Region& to, const Region& from, cudaMemcpyKind kind, cudaStream_t stream) {
   require(kind >= cudaMemcpyHostToHost && kind <= cudaMemcpyDefault, "no such kind of copy");
   const bool inferred = kind == cudaMemcpyDefault;
@@ -57,17 +59,22 @@ bool queue_copy(const Region& to, const Region& from, cudaMemcpyKind kind, cudaS
       from, inferred, kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice, "the source");
   ++mutable_counts().copies;
   if (to.extent() == 0) return false;
-  if (source == Side::pageable && target != Side::pageable) {
+  const bool captured = capture_of(stream) != nullptr;
+  if (source == Side::pageable && target != Side::pageable && !captured) {
     // A device takes its copy of a pageable source before the call returns.
     std::vector<std::byte> staged(from.width * from.height);
     copy_rows({staged.data(), from.width, from.width, from.height}, from);
-    enqueue(stream, [to, staged = std::move(staged)]() mutable {
-      copy_rows(to, {staged.data(), to.width, to.width, to.height});
-    });
+    enqueue(
+        stream,
+        [to, staged = std::move(staged)]() mutable {
+          copy_rows(to, {staged.data(), to.width, to.width, to.height});
+        },
+        Kind::copy);
     return false;
   }
-  enqueue(stream, [to, from] { copy_rows(to, from); });
-  return target == Side::pageable;
+  enqueue(
+      stream, [to, from] { copy_rows(to, from); }, Kind::copy);
+  return target == Side::pageable && !captured;
 }
 
 Region region(const void* data, std::size_t pitch, std::size_t width, std::size_t height) {
@@ -83,10 +90,13 @@ void queue_fill(const Region& target, int value, cudaStream_t stream) {
   require(target.width <= target.pitch || target.height <= 1, "the rows overlap");
   heap().require_device_access(target.data, target.extent(), "the destination");
   ++mutable_counts().copies;
-  enqueue(stream, [=] {
-    for (std::size_t row = 0; row < target.height; ++row)
-      std::memset(target.data + row * target.pitch, value, target.width);
-  });
+  enqueue(
+      stream,
+      [=] {
+        for (std::size_t row = 0; row < target.height; ++row)
+          std::memset(target.data + row * target.pitch, value, target.width);
+      },
+      Kind::fill);
 }
 
 }  // namespace
@@ -97,6 +107,7 @@ using host_cuda::runtime_call;
 
 cudaError_t cudaMemcpy(void* dst, const void* src, std::size_t count, cudaMemcpyKind kind) {
   return runtime_call(__func__, [=] {
+    host_cuda::forbid_unsafe_in_capture();
     host_cuda::queue_copy(region(dst, count, count, 1), region(src, count, count, 1), kind, nullptr);
     host_cuda::synchronise(nullptr);
   });

@@ -12,6 +12,7 @@ using host_cuda::runtime_call;
 
 namespace {
 
+constexpr int multiprocessors = 4;  // few: a cooperative launch fills them with fibres
 constexpr int shared_per_block = 48 << 10, max_shared_per_block = host_cuda::Executor::max_shared_bytes;
 
 void check_device(int device) {
@@ -40,7 +41,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* prop, int device) {
     std::strcpy(prop->name, "host CUDA (executed on the CPU)");
     prop->totalGlobalMem = host_cuda::heap().capacity();
     prop->major = 9;
-    prop->multiProcessorCount = 1;
+    prop->multiProcessorCount = multiprocessors;
+    prop->cooperativeLaunch = 1;
     prop->warpSize = 32;
     prop->maxThreadsPerBlock = prop->maxThreadsPerMultiProcessor = 1024;
     std::copy_n(std::initializer_list<int>{1024, 1024, 64}.begin(), 3, prop->maxThreadsDim);
@@ -55,8 +57,10 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attr, int device) 
   return runtime_call(__func__, [=] {
     check_device(device);
     switch (attr) {
-      case cudaDevAttrMaxThreadsPerBlock:
       case cudaDevAttrMaxThreadsPerMultiProcessor:
+        *value = 2048;
+        return;
+      case cudaDevAttrMaxThreadsPerBlock:
       case cudaDevAttrMaxBlockDimX:
       case cudaDevAttrMaxBlockDimY:
         *value = 1024;
@@ -87,6 +91,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attr, int device) 
         *value = 0;
         return;
       case cudaDevAttrMultiProcessorCount:
+        *value = multiprocessors;
+        return;
+      case cudaDevAttrCooperativeLaunch:
       case cudaDevAttrUnifiedAddressing:
       case cudaDevAttrMemoryPoolsSupported:
         *value = 1;
@@ -124,6 +131,27 @@ constexpr ErrorText error_texts[] = {
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorCooperativeLaunchTooLarge, "cudaErrorCooperativeLaunchTooLarge",
+     "too many blocks in cooperative launch"},
+    {cudaErrorIllegalState, "cudaErrorIllegalState",
+     "the operation cannot be performed in the present state"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+     "operation not permitted when stream is capturing"},
+    {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
+     "operation failed due to a previous error during capture"},
+    {cudaErrorStreamCaptureMerge, "cudaErrorStreamCaptureMerge",
+     "operation would result in a merge of separate capture sequences"},
+    {cudaErrorStreamCaptureIsolation, "cudaErrorStreamCaptureIsolation",
+     "dependency created on uncaptured work in another stream"},
+    {cudaErrorStreamCaptureImplicit, "cudaErrorStreamCaptureImplicit",
+     "operation would make the legacy stream depend on a capturing blocking stream"},
+    {cudaErrorCapturedEvent, "cudaErrorCapturedEvent",
+     "operation not permitted on an event last recorded in a capturing stream"},
+    {cudaErrorStreamCaptureWrongThread, "cudaErrorStreamCaptureWrongThread",
+     "attempt to terminate a thread-local capture sequence from another thread"},
+    {cudaErrorGraphExecUpdateFailure, "cudaErrorGraphExecUpdateFailure",
+     "the graph update was not performed because it included changes which violated constraints specific to "
+     "instantiated graph update"},
 };
 
 const ErrorText& error_text(cudaError_t error) {

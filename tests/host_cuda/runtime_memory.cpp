@@ -4,6 +4,7 @@
 #include <string>
 
 #include "host_cuda/api.hpp"
+#include "host_cuda/capture.hpp"
 #include "host_cuda/heap.hpp"
 #include "host_cuda/queue.hpp"
 
@@ -15,6 +16,7 @@ using host_cuda::Space;
 
 cudaError_t cudaMalloc(void** devPtr, std::size_t size) {
   return runtime_call(__func__, [=] {
+    host_cuda::forbid_unsafe_in_capture();
     *devPtr = heap().allocate(size, Space::device);
     ++mutable_counts().allocations;
   });
@@ -22,7 +24,8 @@ cudaError_t cudaMalloc(void** devPtr, std::size_t size) {
 
 cudaError_t cudaMallocAsync(void** devPtr, std::size_t size, cudaStream_t hStream) {
   return runtime_call(__func__, [=] {
-    host_cuda::is_idle(hStream);  // refuses a stream that is not there
+    host_cuda::is_idle(hStream);            // refuses a stream that is not there
+    host_cuda::forbid_in_capture(hStream);  // a device makes it a node; natgrad's graphs allocate nothing
     *devPtr = heap().allocate(size, Space::device);
     ++mutable_counts().allocations;
   });
@@ -32,6 +35,7 @@ namespace {
 
 // As on a device, the free waits for everything that is queued.
 void free_after_all(void* pointer, Space space) {
+  host_cuda::forbid_unsafe_in_capture();
   heap().retire(pointer, space);
   ++mutable_counts().synchronisations;
   try {
@@ -56,10 +60,11 @@ cudaError_t cudaFree(void* devPtr) {
 cudaError_t cudaFreeAsync(void* devPtr, cudaStream_t hStream) {
   return runtime_call(__func__, [=] {
     require(devPtr != nullptr, "the pointer is null");
+    host_cuda::forbid_in_capture(hStream);
     heap().retire(devPtr, Space::device);
     ++mutable_counts().frees;
     host_cuda::enqueue(
-        hStream, [=] { heap().release(devPtr); }, host_cuda::Always::yes);
+        hStream, [=] { heap().release(devPtr); }, host_cuda::Kind::free);
   });
 }
 
@@ -67,6 +72,7 @@ cudaError_t cudaFreeAsync(void* devPtr, cudaStream_t hStream) {
 cudaError_t cudaHostAlloc(void** pHost, std::size_t size, unsigned flags) {
   return runtime_call(__func__, [=] {
     require(flags == cudaHostAllocDefault, "no flags are known here");
+    host_cuda::forbid_unsafe_in_capture();
     *pHost = heap().allocate(size, Space::pinned);
   });
 }

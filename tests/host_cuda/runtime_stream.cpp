@@ -4,6 +4,7 @@
 #include <set>
 
 #include "host_cuda/api.hpp"
+#include "host_cuda/capture.hpp"
 #include "host_cuda/queue.hpp"
 
 using host_cuda::Fault;
@@ -25,6 +26,14 @@ std::set<cudaEvent_t>& events() {
 CUevent_st& checked(cudaEvent_t event) {
   if (!events().contains(event)) throw Fault(cudaErrorInvalidResourceHandle, "there is no such event");
   return *event;
+}
+
+/// Where the host may wait for `event` to be reached: nullptr where it was never recorded.
+std::shared_ptr<host_cuda::Mark> checked_for_waiting(cudaEvent_t event) {
+  const auto mark = checked(event).mark;
+  if (mark != nullptr) host_cuda::forbid_captured(*mark);
+  host_cuda::forbid_unsafe_in_capture();
+  return mark;
 }
 
 }  // namespace
@@ -49,6 +58,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaDeviceSynchronize() {
   return runtime_call(__func__, [] {
+    host_cuda::forbid_in_any_capture();
     ++mutable_counts().synchronisations;
     host_cuda::drain_all();
   });
@@ -58,6 +68,7 @@ cudaError_t cudaDeviceSynchronize() {
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   bool idle = false;
   const cudaError_t status = runtime_call(__func__, [&] {
+    host_cuda::forbid_in_capture(stream);
     idle = host_cuda::is_idle(stream);
     if (!idle) host_cuda::step(stream);
   });
@@ -94,15 +105,16 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return runtime_call(__func__, [=] {
+    const auto mark = checked_for_waiting(event);
     ++mutable_counts().synchronisations;
-    if (const auto mark = checked(event).mark) host_cuda::drain_to(*mark);
+    if (mark != nullptr) host_cuda::drain_to(*mark);
   });
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   bool reached = true;
   const cudaError_t status = runtime_call(__func__, [&] {
-    const auto mark = checked(event).mark;
+    const auto mark = checked_for_waiting(event);
     reached = mark == nullptr || mark->reached;
     if (!reached) host_cuda::step(mark->stream);
   });
@@ -115,6 +127,8 @@ cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t start, cudaEvent_t end) 
     const CUevent_st &first = checked(start), &second = checked(end);
     if (!first.timed || !second.timed || first.mark == nullptr || second.mark == nullptr)
       throw Fault(cudaErrorInvalidResourceHandle, "an event without timing, or never recorded");
+    host_cuda::forbid_captured(*first.mark);
+    host_cuda::forbid_captured(*second.mark);
     reached = first.mark->reached && second.mark->reached;
     *ms = std::chrono::duration<float, std::milli>(second.mark->time - first.mark->time).count();
   });

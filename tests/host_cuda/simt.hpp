@@ -1,7 +1,8 @@
 /// The SIMT executor's face towards device code: what CUDA C++ has and g++ lacks.
 ///
-/// A launch is queued on its stream and executed, one block after another, by the call that synchronises. The
-/// threads of a block run one at a time on the calling thread, each until it has to wait for others.
+/// A launch is queued on its stream and executed by the call that synchronises, one block after another or,
+/// where it is cooperative, all blocks at once. Threads run one at a time on the calling thread, each until
+/// it has to wait for others.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -31,6 +32,7 @@ struct Launch {
   const void* kernel;
   dim3 grid, block;
   std::size_t shared_bytes;
+  bool cooperative;  // all blocks are resident at the same time and may meet
   std::function<void()> thread;
 };
 
@@ -40,7 +42,15 @@ void enqueue(Launch launch, cudaStream_t stream);
 template <class... Parameters>
 void enqueue_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
                     cudaStream_t stream, Parameters... args) {
-  enqueue({reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, [=] { kernel(args...); }},
+  enqueue({reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, false, [=] { kernel(args...); }},
+          stream);
+}
+
+/// A grid larger than what is resident at the same time sets cudaErrorCooperativeLaunchTooLarge.
+template <class... Parameters>
+void enqueue_cooperative_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block,
+                                std::size_t shared_bytes, cudaStream_t stream, Parameters... args) {
+  enqueue({reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, true, [=] { kernel(args...); }},
           stream);
 }
 
@@ -50,6 +60,9 @@ std::byte* shared_memory(std::size_t bytes);
 
 /// Meets all threads of the block.
 void barrier(std::source_location at);
+
+/// Meets all threads of all blocks of a cooperative launch; in another launch it throws KernelError.
+void grid_barrier(std::source_location at);
 
 }  // namespace host_cuda
 

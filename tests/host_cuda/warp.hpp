@@ -19,6 +19,13 @@ std::uint64_t shuffle(unsigned mask, std::uint64_t bits, int source, std::source
 /// Meets the lanes of `mask`, and returns the set of lanes whose predicate holds.
 unsigned ballot(unsigned mask, bool predicate, std::source_location at);
 
+/// Meets the lanes of `mask`.
+void warp_barrier(unsigned mask, std::source_location at);
+
+/// Meets the lanes of `mask`; the one that arrives last calls settle(lanes) with what each lane brought, null
+/// for lanes outside the mask, before any goes on.
+void exchange(unsigned mask, void* mine, void (*settle)(void* const* lanes), std::source_location at);
+
 template <class T>
 concept Shuffled = std::is_arithmetic_v<T> &&(sizeof(T) == 4 || sizeof(T) == 8);
 
@@ -69,5 +76,5 @@ inline int __any_sync(unsigned mask, int predicate,
 
 inline void __syncwarp(unsigned mask = 0xffffffffu,
                        std::source_location at = std::source_location::current()) {
-  host_cuda::ballot(mask, false, at);
+  host_cuda::warp_barrier(mask, at);
 }

@@ -12,6 +12,17 @@ std::vector<BackendCase> backend_cases() {
   return cases;
 }
 
+std::vector<BackendCase> cuda_cases() {
+  std::vector<BackendCase> cases = backend_cases();
+  std::erase_if(cases, [](const BackendCase& one) { return !one.backend.starts_with("cuda"); });
+  return cases;
+}
+
+CudaOptions cuda_options_under_test(const std::string& name) {
+  const Route route = name == "cuda_own" ? Route::own : Route::library;
+  return {.gram = route, .outer_product = route, .cholesky = route, .epilogue = route};
+}
+
 void PrintTo(const BackendCase& backend_case, std::ostream* out) {
   *out << backend_case.backend << (backend_case.f64 ? " in f64" : " in f32");
 }
@@ -21,7 +32,7 @@ std::string backend_case_name(const ::testing::TestParamInfo<BackendCase>& info)
 }
 
 void BackendTest::SetUp() {
-  const std::string problem = GetParam().backend == "cuda" ? cuda_status().problem : "";
+  const std::string problem = GetParam().backend.starts_with("cuda") ? cuda_status().problem : "";
   if (problem.empty()) return;
   const char* require_gpu = std::getenv("NATGRAD_REQUIRE_GPU");
   if (require_gpu != nullptr && std::string(require_gpu) == "1")

@@ -21,6 +21,9 @@ std::vector<std::string> backends_under_test();
 template <class R>
 std::unique_ptr<Backend<R>> make_backend_under_test(const std::string& name);
 
+/// Of the CUDA backends: "cuda" leaves to libraries what they can do, "cuda_own" to natgrad's kernels.
+CudaOptions cuda_options_under_test(const std::string& name);
+
 /// A backend in one precision.
 struct BackendCase {
   std::string backend;
@@ -30,6 +33,8 @@ struct BackendCase {
 void PrintTo(const BackendCase& backend_case, std::ostream* out);
 
 std::vector<BackendCase> backend_cases();
+/// The CUDA ones among them.
+std::vector<BackendCase> cuda_cases();
 std::string backend_case_name(const ::testing::TestParamInfo<BackendCase>& info);
 
 /// Skips, with the reason, where there is no GPU; fails instead where NATGRAD_REQUIRE_GPU is 1.

@@ -42,7 +42,7 @@ class FisherFactors : public Likelihoods<R> {
         at(s, parameter(layer, j, i), c) = at(layer.d, j, c) * extended(layer, i, c / r);
     });
   }
-  void gram(std::span<const Layer> layers, Out k) override {
+  void gram(std::span<const Layer> layers, Out k, Accuracy) override {
     const Index r = shapes::gram(layers, k);
     each_lower(k, [&](Index c, Index e) {
       Real sum = 0;

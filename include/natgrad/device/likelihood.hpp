@@ -161,6 +161,14 @@ struct Categorical {
     return outputs - 1;
   }
 
+  /// d ← scale·(p − e_label); scale·p where the label is −1. d: C.
+  template <class R>
+  NATGRAD_HD static void signals(const R* z, Index outputs, Index label, R scale, R* d) {
+    const LogSumExp lse = log_sum_exp(z, outputs);
+    for (Index k = 0; k < outputs; ++k)
+      d[k] = scale * static_cast<R>(lse.probability(z[k]) - (k == label ? 1.0 : 0.0));
+  }
+
   /// The C − 1 columns of B(z), B Bᵀ = diag(p) − p pᵀ (Tanabe & Sagae 1992), times `scale`: with the suffix
   /// sums q_k = Σ_{j>k} p_j, q_{−1} = 1: B_kk = √(p_k q_k / q_{k−1}), B_ik = −p_i √(p_k / (q_k q_{k−1})) for
   /// i > k, else 0. A column whose q vanishes is zero. b: C × (C − 1), column-major.

@@ -1,17 +1,15 @@
-#include <cublas_v2.h>
+#include "host_cuda/tests/cublas.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
-#include "host_cuda/tests/device.hpp"
-#include "host_cuda/tests/matrices.hpp"
-
 using host_cuda::DeviceArray;
 using host_cuda::filled;
 using host_cuda::lower_factor;
 using host_cuda::Matrix;
+using host_cuda::operations;
 using host_cuda::product;
 using host_cuda::random_integers;
 using host_cuda::select;
@@ -19,101 +17,9 @@ using host_cuda::transposed;
 
 namespace {
 
-using Reals = testing::Types<float, double>;
-
 template <class R>
-struct HostCublas : host_cuda::HostCuda {
-  void SetUp() override { ASSERT_EQ(cublasCreate(&handle), CUBLAS_STATUS_SUCCESS); }
-  void TearDown() override {
-    EXPECT_EQ(cublasDestroy(handle), CUBLAS_STATUS_SUCCESS);
-    HostCuda::TearDown();
-  }
-
-  /// `got` holds `want`, bit for bit, in its `rows` and `cols`.
-  static void expect_equal(const std::vector<R>& got, int ld, const Matrix<R>& want) {
-    for (int j = 0; j < want.cols; ++j)
-      for (int i = 0; i < want.rows; ++i)
-        ASSERT_EQ(got[static_cast<std::size_t>(i + j * ld)], want(i, j)) << "at (" << i << ", " << j << ")";
-  }
-
-  cublasHandle_t handle = nullptr;
-  const R zero = 0, one = 1, two = 2, minus_one = -1;
-};
-TYPED_TEST_SUITE(HostCublas, Reals);
-
-constexpr cublasOperation_t operations[] = {CUBLAS_OP_N, CUBLAS_OP_T};
-
-TYPED_TEST(HostCublas, GemmMultipliesInEveryOrientation) {
-  using R = TypeParam;
-  const int m = 5, n = 3, k = 33;
-  for (const auto ta : operations)
-    for (const auto tb : operations) {
-      const auto a = ta == CUBLAS_OP_N ? random_integers<R>(m, k, 2, 1) : random_integers<R>(k, m, 2, 1);
-      const auto b = tb == CUBLAS_OP_N ? random_integers<R>(k, n, 1, 2) : random_integers<R>(n, k, 1, 2);
-      const auto c = random_integers<R>(m, n, 4, 3);
-      DeviceArray<R> da(a.data), db(b.data), dc(c.data);
-      ASSERT_EQ(select<R>(cublasSgemm, cublasDgemm)(this->handle, ta, tb, m, n, k, &this->two, da.data, a.ld,
-                                                    db.data, b.ld, &this->minus_one, dc.data, c.ld),
-                CUBLAS_STATUS_SUCCESS);
-      const auto ab =
-          product(R(2), ta == CUBLAS_OP_N ? a : transposed(a), tb == CUBLAS_OP_N ? b : transposed(b));
-      this->expect_equal(dc.get(), c.ld,
-                         filled<R>(m, n, 0, [&](int i, int j) { return ab(i, j) - c(i, j); }));
-    }
-}
-
-TYPED_TEST(HostCublas, GemmWithBetaZeroOverwritesPoisonAndWithoutInnerSizeGivesZero) {
-  using R = TypeParam;
-  const auto a = random_integers<R>(4, 4, 0, 1);
-  DeviceArray<R> da(a.data), dc(16);
-  for (const int k : {4, 0}) {
-    ASSERT_EQ(
-        select<R>(cublasSgemm_64, cublasDgemm_64)(this->handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, k, &this->one,
-                                                  da.data, 4, da.data, 4, &this->zero, dc.data, 4),
-        CUBLAS_STATUS_SUCCESS);
-    this->expect_equal(dc.get(), 4, product(k == 0 ? R(0) : R(1), a, a));
-  }
-}
-
-TYPED_TEST(HostCublas, GemmStridedBatchedMultipliesEachPair) {
-  using R = TypeParam;
-  const int n = 3, count = 4;
-  const auto a = random_integers<R>(n, n * count, 0, 1), b = random_integers<R>(n, n, 0, 2);
-  DeviceArray<R> da(a.data), db(b.data), dc(a.data.size());
-  ASSERT_EQ(select<R>(cublasSgemmStridedBatched, cublasDgemmStridedBatched)(
-                this->handle, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &this->one, da.data, n, n * n, db.data, n, 0,
-                &this->zero, dc.data, n, n * n, count),
-            CUBLAS_STATUS_SUCCESS);
-  const auto got = dc.get();
-  for (int k = 0; k < count; ++k) {
-    const auto block = filled<R>(n, n, 0, [&](int i, int j) { return a(i, j + k * n); });
-    this->expect_equal({got.begin() + k * n * n, got.end()}, n, product(R(1), block, b));
-  }
-}
-
-TYPED_TEST(HostCublas, SyrkFillsOneTriangleAndLeavesTheOther) {
-  using R = TypeParam;
-  const int n = 5, k = 7;
-  for (const auto uplo : {CUBLAS_FILL_MODE_LOWER, CUBLAS_FILL_MODE_UPPER})
-    for (const auto trans : operations) {
-      const auto a = trans == CUBLAS_OP_N ? random_integers<R>(n, k, 1, 1) : random_integers<R>(k, n, 1, 1);
-      DeviceArray<R> da(a.data), dc(n * n);
-      ASSERT_EQ(select<R>(cublasSsyrk, cublasDsyrk)(this->handle, uplo, trans, n, k, &this->two, da.data,
-                                                    a.ld, &this->zero, dc.data, n),
-                CUBLAS_STATUS_SUCCESS);
-      const auto full =
-          trans == CUBLAS_OP_N ? product(R(2), a, transposed(a)) : product(R(2), transposed(a), a);
-      const auto got = dc.get();
-      for (int j = 0; j < n; ++j)
-        for (int i = 0; i < n; ++i) {
-          const R value = got[static_cast<std::size_t>(i + j * n)];
-          if (uplo == CUBLAS_FILL_MODE_LOWER ? i >= j : i <= j)
-            ASSERT_EQ(value, full(i, j)) << i << ", " << j;
-          else
-            ASSERT_TRUE(std::isnan(value)) << i << ", " << j;
-        }
-    }
-}
+struct HostCublas : host_cuda::HostCublasFixture<R> {};
+TYPED_TEST_SUITE(HostCublas, host_cuda::Reals);
 
 TYPED_TEST(HostCublas, SymmAndSymvReadOneTriangle) {
   using R = TypeParam;

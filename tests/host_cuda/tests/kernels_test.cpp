@@ -1,19 +1,21 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "host_cuda/tests/device.hpp"
+#include "host_cuda/tests/environment.hpp"
+#include "host_cuda/tests/errors.hpp"
 #include "launch.cuh"
 #include "natgrad/error.hpp"
 
 using host_cuda::DeviceArray;
+using host_cuda::expect_contains;
+using host_cuda::kernel_error;
 using host_cuda::KernelError;
 using host_cuda::TestStream;
-using natgrad::allow_shared;
 using natgrad::block_shared;
 using natgrad::launch;
 
@@ -85,19 +87,6 @@ __global__ void throw_in_thread(unsigned thread) {
   __syncthreads();
 }
 
-template <int Bytes>
-struct Raw {
-  unsigned char bytes[Bytes];
-};
-
-template <int Bytes>
-__global__ void touch_shared(unsigned char* out) {
-  auto& s = block_shared<Raw<Bytes>>();
-  if (threadIdx.x == 0) *out = s.bytes[Bytes - 1];
-}
-
-__global__ void write_beyond_shared(int by) { block_shared<Raw<8>>().bytes[by] = 1; }
-
 __global__ void nothing() {}
 
 __global__ void record_order(int* order, int* count) {
@@ -130,21 +119,6 @@ __global__ void use_warp(WarpResults* out) {
 }
 
 namespace {
-
-/// What `action` throws, or "" where it throws no KernelError.
-template <class Action>
-std::string kernel_error(Action action) {
-  try {
-    action();
-  } catch (const KernelError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << '"' << text << "\" lacks \"" << part << '"';
-}
 
 TEST_F(HostCudaKernels, EveryThreadOfEveryBlockRunsOnceWithItsOwnIndices) {
   const dim3 grid(3, 2, 2), block(5, 4, 3);
@@ -262,35 +236,6 @@ TEST_F(HostCudaKernels, OperationsBehindAFailedKernelAreDroppedButFreesAreNot) {
   EXPECT_EQ(untouched.get(), std::vector<int>{5});
 }
 
-TEST_F(HostCudaKernels, SharedMemoryIsPoisonedWhenABlockStarts) {
-  DeviceArray<unsigned char> out(1);
-  launch(touch_shared<16>, 1, 1, 16, nullptr, out.data);
-  EXPECT_EQ(out.get()[0], 0xFF);
-}
-
-TEST_F(HostCudaKernels, KernelThatWantsMoreSharedMemoryThanTheLaunchGaveIsAnError) {
-  DeviceArray<unsigned char> out(1);
-  launch(touch_shared<16>, 1, 1, 8, nullptr, out.data);
-  expect_contains(kernel_error([] { cudaDeviceSynchronize(); }), "wants 16 bytes, the launch gave 8");
-}
-
-#if !defined(__SANITIZE_ADDRESS__)  // which ends the program at the write
-TEST_F(HostCudaKernels, WriteBeyondSharedMemoryIsFoundWhenTheBlockEnds) {
-  launch(write_beyond_shared, 1, 1, 8, nullptr, 12);
-  expect_contains(kernel_error([] { cudaDeviceSynchronize(); }), "beyond its 8 bytes of shared memory");
-}
-#endif
-
-TEST_F(HostCudaKernels, SharedMemoryOverFortyEightKilobytesNeedsTheOptIn) {
-  constexpr int bytes = 100 << 10;
-  DeviceArray<unsigned char> out(1);
-  EXPECT_THROW(launch(touch_shared<bytes>, 1, 1, bytes, nullptr, out.data), natgrad::DeviceError);
-  allow_shared(touch_shared<bytes>, bytes);
-  launch(touch_shared<bytes>, 1, 1, bytes, nullptr, out.data);
-  EXPECT_EQ(out.get()[0], 0xFF);
-  EXPECT_THROW(allow_shared(touch_shared<bytes>, 228 << 10), natgrad::DeviceError);
-}
-
 TEST_F(HostCudaKernels, LaunchesThatADeviceRefusesThrowNamingTheKernel) {
   EXPECT_THROW(launch(nothing, 1, 1025, 0, nullptr), natgrad::DeviceError);
   EXPECT_THROW(launch(nothing, 1, {64, 32}, 0, nullptr), natgrad::DeviceError);
@@ -316,25 +261,20 @@ TEST_F(HostCudaKernels, GridWithoutBlocksIsNotLaunched) {
 }
 
 TEST_F(HostCudaKernels, SeedShufflesTheOrderOfThreadsReproducibly) {
-  const char* before = std::getenv("NATGRAD_HOST_CUDA_SHUFFLE");
-  const std::string saved = before != nullptr ? before : "";
   const auto order = [](const char* seed) {
-    setenv("NATGRAD_HOST_CUDA_SHUFFLE", seed, 1);
+    const host_cuda::EnvironmentVariable shuffle("NATGRAD_HOST_CUDA_SHUFFLE", seed);
     DeviceArray<int> threads(64), count(std::vector<int>{0});
     launch(record_order, 1, 64, 0, nullptr, threads.data, count.data);
     return threads.get();
   };
-  auto in_order = order("0"), third = order("3");
+  auto in_order = order("0"), reversed = order("1"), third = order("3");
   EXPECT_TRUE(std::is_sorted(in_order.begin(), in_order.end()));
+  EXPECT_TRUE(std::is_sorted(reversed.rbegin(), reversed.rend()));
   EXPECT_EQ(third, order("3"));
   EXPECT_NE(third, order("4"));
   EXPECT_FALSE(std::is_sorted(third.begin(), third.end()));
   std::sort(third.begin(), third.end());
   EXPECT_EQ(third, in_order);
-  if (before != nullptr)
-    setenv("NATGRAD_HOST_CUDA_SHUFFLE", saved.c_str(), 1);
-  else
-    unsetenv("NATGRAD_HOST_CUDA_SHUFFLE");
 }
 
 }  // namespace

@@ -1,31 +1,26 @@
+#include <cuda_profiler_api.h>
+
 #include <memory>
+#include <set>
 #include <vector>
 
-#include "host_cuda/tests/device.hpp"
-#include "launch.cuh"
+#include "host_cuda/tests/environment.hpp"
+#include "host_cuda/tests/streams.hpp"
 
+using host_cuda::affine;
 using host_cuda::DeviceArray;
+using host_cuda::EnvironmentVariable;
+using host_cuda::Event;
 using host_cuda::PinnedArray;
 using host_cuda::TestStream;
 using natgrad::launch;
-using HostCudaStreams = host_cuda::HostCuda;
 
 namespace {
 
-struct Event {
-  explicit Event(unsigned flags = cudaEventDefault) {
-    EXPECT_EQ(cudaEventCreateWithFlags(&handle, flags), cudaSuccess);
-  }
-  ~Event() { EXPECT_EQ(cudaEventDestroy(handle), cudaSuccess); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  operator cudaEvent_t() const { return handle; }
-
-  cudaEvent_t handle = nullptr;
+/// In these tests nothing runs before it must.
+struct HostCudaStreams : host_cuda::HostCuda {
+  const EnvironmentVariable in_order{"NATGRAD_HOST_CUDA_SHUFFLE", "0"};
 };
-
-/// x ← factor·x + term, which does not commute.
-__global__ void affine(int* x, int factor, int term) { *x = factor * *x + term; }
 
 TEST_F(HostCudaStreams, CopyToPinnedMemoryIsNotThereBeforeTheSynchronisation) {
   const TestStream stream;
@@ -175,6 +170,66 @@ TEST_F(HostCudaStreams, DestroyingAStreamRunsWhatIsQueued) {
     launch(affine, 1, 1, 0, stream, a.data, 0, 2);
   }
   EXPECT_EQ(a.get()[0], 2);
+}
+
+struct HostCudaShuffledStreams : host_cuda::HostCuda {
+  /// What two streams make of x = 1 in 64 runs, the second waiting for the first where `ordered`.
+  static std::set<int> results(bool ordered) {
+    std::set<int> found;
+    for (int run = 0; run < 64; ++run) {
+      const TestStream first, second;
+      const Event done(cudaEventDisableTiming);
+      DeviceArray<int> a(std::vector<int>{1});
+      launch(affine, 1, 1, 0, first, a.data, 1, 1);
+      EXPECT_EQ(cudaEventRecord(done, first), cudaSuccess);
+      if (ordered) {
+        EXPECT_EQ(cudaStreamWaitEvent(second, done, 0), cudaSuccess);
+      }
+      launch(affine, 1, 1, 0, second, a.data, 3, 0);
+      EXPECT_EQ(cudaEventRecord(done, second), cudaSuccess);
+      EXPECT_EQ(run % 2 == 0 ? cudaStreamSynchronize(second) : cudaEventSynchronize(done), cudaSuccess);
+      EXPECT_EQ(cudaStreamSynchronize(first), cudaSuccess);
+      found.insert(a.get()[0]);
+    }
+    return found;
+  }
+
+  const EnvironmentVariable shuffled{"NATGRAD_HOST_CUDA_SHUFFLE", "5"};
+};
+
+TEST_F(HostCudaShuffledStreams, AMissingOrderBetweenStreamsShows) {
+  EXPECT_EQ(results(false), (std::set<int>{4, 6}));
+}
+
+TEST_F(HostCudaShuffledStreams, AnEventKeepsStreamsInOrder) { EXPECT_EQ(results(true), std::set<int>{6}); }
+
+TEST_F(HostCudaStreams, ProfilerRangesAreCounted) {
+  host_cuda::reset_counts();
+  EXPECT_EQ(cudaProfilerStart(), cudaSuccess);
+  EXPECT_EQ(cudaProfilerStop(), cudaSuccess);
+  EXPECT_EQ(cudaProfilerStart(), cudaSuccess);
+  EXPECT_EQ(host_cuda::counts().profiler_starts, 2);
+  EXPECT_EQ(host_cuda::counts().profiler_stops, 1);
+}
+
+TEST_F(HostCudaStreams, TheDeviceAnswersWhatLaunchesAreFittedTo) {
+  cudaDeviceProp properties{};
+  ASSERT_EQ(cudaGetDeviceProperties(&properties, 0), cudaSuccess);
+  const auto attribute = [](cudaDeviceAttr which) {
+    int value = -1;
+    EXPECT_EQ(cudaDeviceGetAttribute(&value, which, 0), cudaSuccess);
+    return value;
+  };
+  EXPECT_EQ(attribute(cudaDevAttrComputeCapabilityMajor), 9);
+  EXPECT_EQ(attribute(cudaDevAttrComputeCapabilityMinor), 0);
+  EXPECT_EQ(attribute(cudaDevAttrComputeCapabilityMajor), properties.major);
+  EXPECT_EQ(attribute(cudaDevAttrComputeCapabilityMinor), properties.minor);
+  EXPECT_EQ(attribute(cudaDevAttrMultiProcessorCount), properties.multiProcessorCount);
+  EXPECT_GT(properties.multiProcessorCount, 1);  // a grid of one block each is a grid of several
+  EXPECT_EQ(attribute(cudaDevAttrCooperativeLaunch), 1);
+  EXPECT_EQ(properties.cooperativeLaunch, 1);
+  EXPECT_EQ(std::size_t(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)),
+            properties.sharedMemPerBlockOptin);
 }
 
 }  // namespace

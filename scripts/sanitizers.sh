@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs the tests over host CUDA under AddressSanitizer and UBSan, then under ThreadSanitizer: kernels, the CUDA
+# backend, and what executes them. sanitizers.sh [asan|tsan]…: only those.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+programs=(host_cuda_tests natgrad_host_cuda_tests)
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GTEST_BRIEF=1
+export ASAN_OPTIONS=allocator_may_return_null=1              # tests ask for more memory than there is
+export TSAN_OPTIONS=ignore_noninstrumented_modules=1         # OpenBLAS's threads
+export GTEST_TOTAL_SHARDS
+GTEST_TOTAL_SHARDS=$(nproc)
+
+# A race does not depend on the precision, and whole steps are the operations once more.
+steps=(CurvatureBatch Direction FailingStep FisherMatrix GramStep KroneckerMetric MatrixFree Memory Momentum
+       NaturalGradientStep Optimizers OwnRows QuadraticRule Replay Solve Structures Trace)
+declare -A filter=([asan]='*' [tsan]="-*f64*:*/1.*$(printf ':*/%s.*' "${steps[@]}")")
+
+for sanitizer in "${@:-asan tsan}"; do
+  for name in $sanitizer; do
+    [[ -v filter[$name] ]] || { echo "sanitizers: $name is none of asan, tsan" >&2 && exit 2; }
+    echo "== tests over host CUDA: $name"
+    cmake --preset "$name" >/dev/null
+    cmake --build "build/$name" --target "${programs[@]}"
+    for program in "${programs[@]}"; do
+      shards=()
+      for ((GTEST_SHARD_INDEX = 0; GTEST_SHARD_INDEX < GTEST_TOTAL_SHARDS; ++GTEST_SHARD_INDEX)); do
+        export GTEST_SHARD_INDEX
+        "build/$name/bin/$program" --gtest_filter="${filter[$name]}" &
+        shards+=($!)
+      done
+      for shard in "${shards[@]}"; do wait "$shard"; done
+    done
+  done
+done
