@@ -2,9 +2,8 @@
 /// GPU or g++ for host CUDA (tests/host_cuda), which executes the same sources on a machine without a GPU.
 ///
 /// What a kernel may use, so that both compile it: threadIdx, blockIdx, blockDim, gridDim, warpSize;
-/// __syncthreads,
-/// __syncwarp; __shfl_sync, __shfl_down_sync, __shfl_xor_sync (int, unsigned, 64-bit integers, float,
-/// double);
+/// __syncthreads, __syncwarp; grid_sync (cooperative.cuh), the tensor cores' products (tensor_core.cuh);
+/// __shfl_sync, __shfl_down_sync, __shfl_xor_sync (int, unsigned, 64-bit integers, float, double);
 /// __ballot_sync, __any_sync; atomicAdd (int, unsigned, unsigned long long, float, double), atomicMax,
 /// atomicMin, atomicCAS (int, unsigned, unsigned long long); __launch_bounds__, __restrict__,
 /// __forceinline__; <cmath>. Shared memory comes from block_shared alone, never from __shared__. g++ has no
