@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t shortest = 4, longest = 4096;  // stretch that is worth a graph, in operations
 constexpr std::size_t most_stretches = 16;           // kept in mind
+constexpr int most_updates = 16;                     // of a graph, in a row
 
 /// Sets a flag while it lives.
 class Raised {
@@ -90,10 +91,14 @@ void Replay::end_stretch(cudaStream_t stream) {
   if (!std::exchange(too_long_, false) && written.size() >= shortest) learn(written, stream);
 }
 
-// With the numbers of what is withheld. An update costs about as much as the launches that a graph saves.
+// With the numbers of what is withheld. An update costs about as much as the launches that a graph saves:
+// where numbers are others time after time, and not for a while, as λ in the first steps, there is nothing to
+// gain.
 void Replay::launch(Stretch& stretch, cudaStream_t stream) {
-  if (withheld_ != stretch.operations) {
-    if (++stretch.updates > 2 && 2 * stretch.updates > stretch.launches) {
+  if (withheld_ == stretch.operations) {
+    stretch.updates = 0;
+  } else {
+    if (++stretch.updates > most_updates) {
       stretch.graph.reset();
       return run_withheld();
     }
@@ -102,7 +107,6 @@ void Replay::launch(Stretch& stretch, cudaStream_t stream) {
   }
   withheld_.clear();
   check(cudaGraphLaunch(stretch.graph.get(), stream), "cudaGraphLaunch");
-  ++stretch.launches;
   ++launches_;
 }
 

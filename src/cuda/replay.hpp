@@ -4,7 +4,7 @@
 /// come, and are written down. A stretch that comes a second time is captured as a graph. From then on the
 /// operations of a beginning stretch are withheld for as long as each is alike, but for real numbers, the one
 /// that is written down; at the end the graph is launched in their place, once it has taken over numbers that
-/// are others now (a graph that has to do so more often than not is given up). Where an operation is another
+/// are others now (a graph that always has to is given up). Where an operation is another
 /// one, those withheld run, and the stretch goes on as if nothing had been.
 ///
 /// So whoever enqueues need not know of graphs, and a graph is never launched for other operations than those
@@ -89,7 +89,7 @@ class Replay {
     Operations operations;
     GraphExecHandle graph{};
     bool captured = false;  // or tried to be
-    int launches = 0, updates = 0;
+    int updates = 0;        // in a row
   };
 
   bool follow(const Written& operation);
