@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 programs=(host_cuda_tests natgrad_host_cuda_tests)
+export GTEST_TOTAL_SHARDS
+GTEST_TOTAL_SHARDS=$(nproc) # before OMP_NUM_THREADS, which nproc would obey
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GTEST_BRIEF=1
 export ASAN_OPTIONS=allocator_may_return_null=1              # tests ask for more memory than there is
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1         # OpenBLAS's threads
-export GTEST_TOTAL_SHARDS
-GTEST_TOTAL_SHARDS=$(nproc)
 
 # A race does not depend on the precision, and whole steps are the operations once more.
 steps=(CurvatureBatch Direction FailingStep FisherMatrix GramStep KroneckerMetric MatrixFree Memory Momentum
