@@ -11,9 +11,9 @@ export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GTEST_BRIEF=1
 export ASAN_OPTIONS=allocator_may_return_null=1              # tests ask for more memory than there is
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1         # OpenBLAS's threads
 
-# For ThreadSanitizer: a race does not depend on the precision, whole steps are the operations once more, and
-# ScoreGramInTf32 takes a matrix of order 2050.
-steps=(CurvatureBatch Direction FailingStep FisherMatrix GramStep KroneckerMetric MatrixFree Memory Momentum
+# For ThreadSanitizer: a race does not depend on the precision; whole steps are the operations once more, and
+# FactorAndSolve is SmallCholesky; ScoreGramInTf32 takes a matrix of order 2050.
+steps=(CurvatureBatch Direction FactorAndSolve FailingStep FisherMatrix GramStep KroneckerMetric MatrixFree Memory Momentum
        NaturalGradientStep Optimizers OwnRows QuadraticRule Replay Solve Structures Trace)
 declare -A filter=([asan]='*' [tsan]="-*f64*:*F64*:*/1.*:ScoreGramInTf32*$(printf ':*/%s.*' "${steps[@]}")")
 
