@@ -9,7 +9,7 @@ export GTEST_TOTAL_SHARDS
 GTEST_TOTAL_SHARDS=$(nproc) # before OMP_NUM_THREADS, which nproc would obey
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GTEST_BRIEF=1
 export ASAN_OPTIONS=allocator_may_return_null=1              # tests ask for more memory than there is
-export TSAN_OPTIONS=ignore_noninstrumented_modules=1         # OpenBLAS's threads
+export TSAN_OPTIONS="ignore_noninstrumented_modules=1:suppressions=$PWD/tests/host_cuda/tsan.suppressions" # OpenBLAS has threads
 
 # For ThreadSanitizer: a race does not depend on the precision; whole steps are the operations once more, and
 # FactorAndSolve is SmallCholesky; ScoreGramInTf32 takes a matrix of order 2050.
