@@ -14,7 +14,7 @@ export TSAN_OPTIONS="ignore_noninstrumented_modules=1:suppressions=$PWD/tests/ho
 # For ThreadSanitizer: a race does not depend on the precision; whole steps are the operations once more, and
 # FactorAndSolve is SmallCholesky; ScoreGramInTf32 takes a matrix of order 2050.
 steps=(CurvatureBatch Direction FactorAndSolve FailingStep FisherMatrix GramStep KroneckerMetric MatrixFree Memory Momentum
-       NaturalGradientStep Optimizers OwnRows QuadraticRule Replay Solve Structures Trace)
+       NaturalGradientStep Optimizers OwnRows QuadraticRule Replay Solve StepDamping Structures Trace)
 declare -A filter=([asan]='*' [tsan]="-*f64*:*F64*:*/1.*:ScoreGramInTf32*$(printf ':*/%s.*' "${steps[@]}")")
 
 for sanitizer in "${@:-asan tsan}"; do
