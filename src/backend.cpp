@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "fisher_shapes.hpp"
 #include "names.hpp"
 #include "operation_shapes.hpp"
 

@@ -16,6 +16,14 @@ inline void require_size(const char* operation, const char* what, Index found, I
                    std::to_string(wanted));
 }
 
+/// Throws ShapeError unless b has the shape rows × cols.
+template <class B>
+void require_shape(const char* operation, const char* rows_of, const char* columns_of, const B& b, Index rows,
+                   Index cols) {
+  require_size(operation, rows_of, b.rows, rows);
+  require_size(operation, columns_of, b.cols, cols);
+}
+
 /// Throws ShapeError unless y can be the targets of the outputs z (C × N): C × N, categorical 1 × N.
 template <class R>
 void require_targets(const char* operation, Likelihood likelihood, MatrixView<const R> z,

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cpu/cpu_backend.hpp"
+#include "fisher_shapes.hpp"
 #include "natgrad/device/likelihood.hpp"
 #include "operation_shapes.hpp"
 #include "random.hpp"

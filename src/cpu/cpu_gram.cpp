@@ -5,7 +5,7 @@
 /// layers in order, so that the bits do not depend on which thread has which.
 #include "cpu/blas.hpp"
 #include "cpu/cpu_backend.hpp"
-#include "operation_shapes.hpp"
+#include "fisher_shapes.hpp"
 #include "precision.hpp"
 
 namespace natgrad {

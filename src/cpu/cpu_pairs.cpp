@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "cpu/cpu_backend.hpp"
-#include "operation_shapes.hpp"
+#include "fisher_shapes.hpp"
 
 namespace natgrad {
 namespace {

@@ -6,6 +6,7 @@
 #include "cuda/cuda_backend.hpp"
 #include "exact_signals.cuh"
 #include "fill.cuh"
+#include "fisher_shapes.hpp"
 #include "gram.cuh"
 #include "input_pairs.cuh"
 #include "khatri_rao.cuh"

@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "fisher_shapes.hpp"
 #include "support/reference_likelihoods.hpp"
 
 namespace natgrad::reference {
