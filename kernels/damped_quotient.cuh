@@ -1,5 +1,5 @@
-/// x_i ← b_i / (f_i + λ), 0 where the denominator is 0; b, f, x: n, x may be b. Reads 2n, writes n elements;
-/// every element by one thread.
+/// x_i ← b_i / (f_i + λ), 0 where the denominator is 0, NaN where it is infinite; b, f, x: n, x may be b.
+/// Reads 2n, writes n elements; every element by one thread.
 #pragma once
 
 #include "grid.cuh"
@@ -10,7 +10,7 @@ template <class R>
 __global__ void damped_quotient_kernel(const R* b, const R* f, R lambda, R* x, Index count) {
   for (Index i : grid_stride(count)) {
     const R denominator = f[i] + lambda;
-    x[i] = denominator == R(0) ? R(0) : b[i] / denominator;
+    x[i] = denominator == R(0) ? R(0) : b[i] / denominator + (denominator - denominator);
   }
 }
 

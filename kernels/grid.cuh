@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <string>
 
 #include "launch.cuh"
 #include "natgrad/matrix.hpp"
@@ -18,6 +20,15 @@ inline constexpr int sample_threads =
 inline unsigned blocks_for(Index count, int threads = element_threads) {
   constexpr Index most = 1 << 20;
   return static_cast<unsigned>(std::min(most, (count + threads - 1) / threads));
+}
+
+/// A grid of exactly so many blocks; throws ShapeError where they are more than a launch can have.
+inline unsigned grid_of(Index blocks) {
+  constexpr Index most = std::numeric_limits<int>::max();
+  if (blocks > most)
+    throw ShapeError("kernel launch: " + std::to_string(blocks) + " blocks, a GPU allows " +
+                     std::to_string(most) + "; try another --structure or a smaller --batch");
+  return static_cast<unsigned>(blocks);
 }
 
 /// `for (Index i : grid_stride(count))` visits this thread's share of 0 … count−1.

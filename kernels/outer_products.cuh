@@ -258,8 +258,7 @@ void outer_products_block(const LayerGroup<R>& rows, const LayerGroup<R>& cols, 
   const RowParts parts(part, f, all);
   const bool whole = parts.count == 1;
   const MatrixView<R> to = whole ? f : MatrixView<R>(workspace, f.rows, f.cols);
-  launch(outer_products_kernel<Product, R>,
-         {static_cast<unsigned>(parts.tiles), static_cast<unsigned>(parts.count)}, product_threads,
+  launch(outer_products_kernel<Product, R>, {grid_of(parts.tiles), grid_of(parts.count)}, product_threads,
          sizeof(OuterTile<R>), stream, rows, cols, r, all, parts.rows, part, whole ? alpha : R(1),
          whole ? beta : R(0), to, f.size());
   if (!whole)

@@ -30,8 +30,8 @@ __global__ void __launch_bounds__(row_sums_threads) row_sums_kernel(MatrixView<c
 
 template <class R>
 void row_sums(MatrixView<const R> e, VectorView<R> b, cudaStream_t stream) {
-  launch(row_sums_kernel<R>, static_cast<unsigned>((e.rows + 31) / 32), row_sums_threads, sizeof(RowSums),
-         stream, e, b.data);
+  launch(row_sums_kernel<R>, grid_of((e.rows + 31) / 32), row_sums_threads, sizeof(RowSums), stream, e,
+         b.data);
 }
 
 }  // namespace natgrad::kernels

@@ -188,7 +188,7 @@ void score_gram_by(std::span<const LayerFactors<R>> layers, Index r, MatrixView<
   const auto kernel = score_gram_kernel<Tile, R>;
   allow_shared(kernel, shared);
   const Index squares = (k.rows + gram_square * Tile::size - 1) / (gram_square * Tile::size);
-  const auto blocks = static_cast<unsigned>(squares * (squares + 1) / 2 * gram_square * gram_square);
+  const auto blocks = grid_of(squares * (squares + 1) / 2 * gram_square * gram_square);
   for (std::size_t begin = 0; begin < layers.size(); begin += most) {
     const auto some = layers.subspan(begin, std::min(most, layers.size() - begin));
     GramLayers<R> now;

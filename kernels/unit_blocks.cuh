@@ -92,7 +92,7 @@ void unit_blocks(const LayerFactors<R>& layer, Index r, R alpha, R beta, MatrixV
                  cudaStream_t stream) {
   launch(unit_weights_kernel<R>, blocks_for(w.size()), element_threads, 0, stream, layer.d, r, w, w.size());
   const Index side = (f.n + unit_tile - 1) / unit_tile, tiles = side * (side + 1) / 2;
-  launch(unit_blocks_kernel<R>, static_cast<unsigned>(tiles * f.count), unit_threads, sizeof(UnitTile<R>),
+  launch(unit_blocks_kernel<R>, grid_of(capped_product(tiles, f.count)), unit_threads, sizeof(UnitTile<R>),
          stream, layer.a, w, alpha, beta, f, tiles);
 }
 

@@ -60,8 +60,8 @@ void with_warp_cholesky_order(Index n, Body body) {
 template <class R>
 void warp_cholesky(BatchView<R> a, int* info, cudaStream_t stream) {
   with_warp_cholesky_order(a.n, [&](auto order) {
-    launch(warp_cholesky_kernel<R, order>, static_cast<unsigned>(a.count), 32, sizeof(CholeskyTile<R, order>),
-           stream, a, info);
+    launch(warp_cholesky_kernel<R, order>, grid_of(a.count), 32, sizeof(CholeskyTile<R, order>), stream, a,
+           info);
   });
 }
 
@@ -69,8 +69,8 @@ void warp_cholesky(BatchView<R> a, int* info, cudaStream_t stream) {
 template <class R>
 void warp_cholesky_solve(BatchView<const R> l, MatrixView<R> b, cudaStream_t stream) {
   with_warp_cholesky_order(l.n, [&](auto order) {
-    launch(warp_cholesky_solve_kernel<R, order>, static_cast<unsigned>(l.count), 32,
-           sizeof(CholeskyTile<R, order>), stream, l, b);
+    launch(warp_cholesky_solve_kernel<R, order>, grid_of(l.count), 32, sizeof(CholeskyTile<R, order>), stream,
+           l, b);
   });
 }
 

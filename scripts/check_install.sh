@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the library, static and shared, without and (where nvcc is) with CUDA, and builds and runs a consumer
-# against each installed package.
+# against each installed package; checks that the release preset's program is hardened.
 set -euo pipefail
 root=$(dirname "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)")
 work=$root/build/install
@@ -27,8 +27,20 @@ try() {  # name, cmake arguments of the library
   (cd / && "$work/$name-prefix/bin/natgrad" train --steps 1 --quiet --out "$work/$name-run")
 }
 
+# What the release preset's flags leave in a program: it lies anywhere, its relocations are read-only before main(),
+# overrun stacks and buffers end it, and so do jumps to where no function begins.
+require_hardened() { # program
+  local found mark
+  found=$(readelf --wide --headers --dynamic --dyn-syms "$1")
+  for mark in 'Position-Independent Executable' GNU_RELRO 'Flags: NOW' __stack_chk_fail@ '__[a-z]+_chk@'; do
+    grep -qE "$mark" <<<"$found" || { echo "$1: lacks '$mark' of the release preset" >&2 && exit 1; }
+  done
+  [[ $(objdump -d "$1" | grep -c endbr64) -gt 100 ]] || { echo "$1: lacks endbr64 of -fcf-protection" >&2 && exit 1; }
+}
+
 mkdir -p "$work"
-try static-cpu -DNATGRAD_CUDA=OFF
+try static-cpu --preset release -DNATGRAD_ARCH=native -DNATGRAD_CUDA=OFF
+require_hardened "$work/static-cpu-prefix/bin/natgrad"
 try shared-cpu -DNATGRAD_CUDA=OFF -DBUILD_SHARED_LIBS=ON
 if grep -q 'NATGRAD_CUDA_COMPILER:FILEPATH=.*nvcc$' "$work/static-cpu/CMakeCache.txt"; then
   try static-cuda -DNATGRAD_CUDA=ON

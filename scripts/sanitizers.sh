@@ -15,6 +15,8 @@ export TSAN_OPTIONS="ignore_noninstrumented_modules=1:suppressions=$PWD/tests/ho
 # FactorAndSolve is SmallCholesky; ScoreGramInTf32 takes a matrix of order 2050.
 steps=(CurvatureBatch Direction FactorAndSolve FailingStep FisherMatrix GramStep KroneckerMetric MatrixFree Memory Momentum
        NaturalGradientStep Optimizers OwnRows QuadraticRule Replay Solve StepDamping Structures Trace)
+figure() { [[ -z ${NATGRAD_FIGURES:-} ]] || echo "R13: $1" >>"$NATGRAD_FIGURES"; }
+
 declare -A filter=([asan]='*' [tsan]="-*f64*:*F64*:*/1.*:ScoreGramInTf32*$(printf ':*/%s.*' "${steps[@]}")")
 
 for sanitizer in "${@:-asan tsan}"; do
@@ -23,7 +25,9 @@ for sanitizer in "${@:-asan tsan}"; do
     echo "== tests over host CUDA: $name"
     cmake --preset "$name" >/dev/null
     cmake --build "build/$name" --target "${programs[@]}"
+    tests=0
     for program in "${programs[@]}"; do
+      tests=$((tests + $("build/$name/bin/$program" --gtest_filter="${filter[$name]}" --gtest_list_tests | grep -c '^  ')))
       shards=()
       for ((GTEST_SHARD_INDEX = 0; GTEST_SHARD_INDEX < GTEST_TOTAL_SHARDS; ++GTEST_SHARD_INDEX)); do
         export GTEST_SHARD_INDEX
@@ -32,5 +36,6 @@ for sanitizer in "${@:-asan tsan}"; do
       done
       for shard in "${shards[@]}"; do wait "$shard"; done
     done
+    figure "$tests tests of kernels, the CUDA backend and what executes them on the host under $name: 0 errors (allowed: 0)"
   done
 done

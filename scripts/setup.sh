@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Installs what is missing: `setup.sh build` for the program, `setup.sh test` for the tests as well.
+# Installs what is missing: `setup.sh build` for the program, `setup.sh test` for the tests as well, `setup.sh fuzz` for
+# scripts/fuzz.sh.
 # Does nothing where everything is there; where there is no apt, lists what is missing and fails.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache libopenblas-openmp-dev liblapacke-dev librandom123-dev libcli11-dev
           libtomlplusplus-dev libfmt-dev nlohmann-json3-dev zlib1g-dev)
 if [[ ${1:-build} == test ]]; then
-  packages+=(libgtest-dev libboost-context-dev clang-format-14 gcovr)
+  packages+=(libgtest-dev librapidcheck-dev libboost-context-dev clang-format-14 gcovr)
+fi
+
+if [[ ${1:-build} == fuzz ]]; then
+  packages=(clang-14 libclang-rt-14-dev cmake ninja-build ccache libfmt-dev nlohmann-json3-dev libtomlplusplus-dev zlib1g-dev)
 fi
 
 missing=()

@@ -29,7 +29,9 @@ void DampingOptions::validate() const {
                  "at least 0 and at most the largest damping");
 }
 
-Damping::Damping(const DampingOptions& options) : options_(options), value_(options.start) {}
+Damping::Damping(const DampingOptions& options) : options_(options), value_(options.start) {
+  options.validate();
+}
 
 void Damping::adapt(const DampingOutcome& outcome) {
   ++steps_;

@@ -1,5 +1,10 @@
 #include "natgrad/direction.hpp"
 
+#include <cmath>
+#include <cstdio>
+
+#include "non_finite.hpp"
+#include "option_check.hpp"
 #include "shape_check.hpp"
 #include "solve_outcome.hpp"
 
@@ -8,6 +13,10 @@ namespace natgrad {
 template <class R>
 ExplicitRows<R>::ExplicitRows(Backend<R>& backend, const R* s, Index rows, Index parameters, Index row_stride,
                               Index column_stride, Memory memory) {
+  const auto elements_of_s = element_count("explicit rows", rows, parameters);
+  if (s == nullptr && elements_of_s > 0)
+    throw UsageError("explicit rows: no memory given for " + std::to_string(rows) + " x " +
+                     std::to_string(parameters) + " numbers; give a pointer to them");
   const bool row_major = column_stride == 1 && row_stride >= parameters;
   if (!row_major && !(row_stride == 1 && column_stride >= rows))
     throw ShapeError("explicit rows: strides of " + std::to_string(row_stride) + " from row to row and " +
@@ -16,7 +25,7 @@ ExplicitRows<R>::ExplicitRows(Backend<R>& backend, const R* s, Index rows, Index
                      "; one of them must be 1, the other at least the length of what it steps over");
   const Index stored = row_major ? rows : parameters, stride = row_major ? row_stride : column_stride;
   Buffer<R> uploaded;
-  if (memory == Memory::host && rows * parameters > 0) {
+  if (memory == Memory::host && elements_of_s > 0) {
     const Index elements = (stored - 1) * stride + (row_major ? parameters : rows);
     uploaded = Buffer<R>(backend, elements);
     uploaded.upload(s);
@@ -48,9 +57,40 @@ void DirectionSolver<R>::prepare(const Rows<R>& rows) {
   shape_ = shape;
 }
 
+namespace {
+
+bool held(const Scalars& s) { return solve_held(s) && std::isfinite(s[Slot::gradient_step]); }
+
+}  // namespace
+
+// Where the rows, g, F or d hold what is not finite, the solver forgets F, which would keep it.
+template <class R>
+std::string DirectionSolver<R>::describe_failure(const Rows<R>& rows, VectorView<const R> g,
+                                                 VectorView<const R> d, const Scalars& s, double from,
+                                                 double to) {
+  const std::string found = describe_non_finite<R>(
+      backend_, {.rows = &rows,
+                 .gradient = g,
+                 .fisher = fisher_.get(),
+                 .factor_failed = s[Slot::factor_info] < 0.0,
+                 .direction = s[Slot::factor_info] == 0.0 ? d : VectorView<const R>{}});
+  fisher_.reset();
+  if (!found.empty()) return "direction: " + found;
+  char message[200];
+  std::snprintf(
+      message, sizeof message,
+      "direction: no usable solution with damping from %g to %g (largest diagonal %g); raise the damping "
+      "or take f64",
+      from, to, s[Slot::largest_diagonal]);
+  return message;
+}
+
 template <class R>
 DirectionReport DirectionSolver<R>::solve(const Rows<R>& rows, VectorView<const R> g, double damping,
                                           VectorView<R> d) {
+  require_option(damping >= 0.0 && std::isfinite(damping), "damping", damping, "at least 0");
+  if (rows.backend != &backend_)
+    throw UsageError("direction: the rows are of another backend than the solver; make both with one");
   require_size("direction", "the size of g", g.size, rows.parameters());
   require_size("direction", "the size of d", d.size, rows.parameters());
   prepare(rows);
@@ -58,17 +98,13 @@ DirectionReport DirectionSolver<R>::solve(const Rows<R>& rows, VectorView<const 
   RightSide<R> right{g, fisher_->dual() ? rows.u : VectorView<const R>{}, {}};
   SolveLadder rung(damping, options_.solver);
   Scalars s = solve_once(rung, right, g, d);
-  if (!solve_held(s) && right.u.size > 0) {  // perhaps u is not finite where g is
+  if (!held(s) && right.u.size > 0) {  // perhaps u is not finite where g is
     right.u = {};
+    if (s[Slot::factor_info] < 0.0) fisher_->refactor();
     s = solve_once(rung, right, g, d);
   }
-  while (!solve_held(s)) {
-    if (!rung.climb())
-      throw NumericError(
-          "direction: no finite solution with damping from " + std::to_string(damping) + " to " +
-          std::to_string(rung.damping()) +
-          "; the rows or the gradient hold values that are not finite or too large for the precision: look "
-          "at them, or raise the damping");
+  while (!held(s)) {
+    if (!rung.climb()) throw NumericError(describe_failure(rows, g, d, s, damping, rung.damping()));
     s = solve_once(rung, right, g, d);
   }
   const SolveOutcome outcome = solve_outcome(s, rung.method());

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "io/array.hpp"
+#include "io/json.hpp"
 #include "io/number.hpp"
 #include "io/safetensors.hpp"
 
@@ -134,7 +136,7 @@ class MetadataReader {
       return function(text(key));
     } catch (const UsageError& error) {
       throw DataError(fmt::format("{}: metadata '{}': {}", path_, key, error.what()));
-    } catch (const nlohmann::json::exception& error) {
+    } catch (const JsonError& error) {
       throw DataError(
           fmt::format("{}: metadata '{}' is not the JSON list expected: {}", path_, key, error.what()));
     }
@@ -154,13 +156,23 @@ class MetadataReader {
 
   template <class T>
   std::vector<T> list(const char* key) const {
-    return parse(key,
-                 [](const std::string& json) { return nlohmann::json::parse(json).get<std::vector<T>>(); });
+    return parse(key, [](const std::string& json) { return parse_json_list<T>(json); });
   }
 
   const std::string& path_;
   const std::map<std::string, std::string>& metadata_;
 };
+
+/// P; none where a width is negative or P exceeds 2⁶³ − 1.
+std::optional<Index> parameter_count(const std::vector<Index>& widths) {
+  Index count = 0;
+  for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
+    const auto weights = element_count(std::array{widths[l + 1], widths[l]});
+    if (!weights || __builtin_add_overflow(count, *weights, &count)) return std::nullopt;
+    if (__builtin_add_overflow(count, widths[l + 1], &count)) return std::nullopt;
+  }
+  return count;
+}
 
 /// θ's elements in the file's precision.
 template <class T>
@@ -194,12 +206,14 @@ void save(const std::string& path, const Model& model, const std::map<std::strin
 }  // namespace
 
 void save_model(const std::string& path, const Model& model) {
-  Index count = 0;
-  for (std::size_t l = 0; l + 1 < model.widths.size(); ++l)
-    count += model.widths[l + 1] * (model.widths[l] + 1);
-  if (model.widths.size() < 2 || count != static_cast<Index>(model.parameters.size())) {
+  if (model.widths.size() < 2)
+    throw ShapeError(fmt::format("{}: the model has {} widths, must have those of its inputs and its outputs",
+                                 path, model.widths.size()));
+  const std::optional<Index> count = parameter_count(model.widths);
+  if (count != static_cast<Index>(model.parameters.size())) {
     throw ShapeError(fmt::format("{}: a network of widths {} has {} parameters, but {} were given", path,
-                                 fmt::join(model.widths, "-"), count, model.parameters.size()));
+                                 fmt::join(model.widths, "-"),
+                                 count ? std::to_string(*count) : "no number of", model.parameters.size()));
   }
   if (!model.activations || !model.likelihood) {
     throw ShapeError(path + ": a model is saved with its activations and its likelihood, they are missing");
@@ -211,11 +225,11 @@ void save_model(const std::string& path, const Model& model) {
       {"format", format_name},
       {"activations", fmt::format("{}", fmt::join(names, ","))},
       {"likelihood", std::string(to_string(*model.likelihood))},
-      {"input_shift", nlohmann::json(model.input_scaling.shift).dump()},
-      {"input_scale", nlohmann::json(model.input_scaling.scale).dump()},
-      {"target_shift", nlohmann::json(model.target_scaling.shift).dump()},
-      {"target_scale", nlohmann::json(model.target_scaling.scale).dump()},
-      {"class_names", nlohmann::json(model.class_names).dump()},
+      {"input_shift", json_text(model.input_scaling.shift)},
+      {"input_scale", json_text(model.input_scaling.scale)},
+      {"target_shift", json_text(model.target_scaling.shift)},
+      {"target_scale", json_text(model.target_scaling.scale)},
+      {"class_names", json_text(model.class_names)},
   };
   model.double_precision ? save<double>(path, model, metadata) : save<float>(path, model, metadata);
 }
@@ -230,6 +244,9 @@ Model load_model(const std::string& path) {
                     path, format->second, format_name));
   }
   Model model;
+  std::size_t elements = 0;
+  for (const Tensor& tensor : file.tensors) elements += static_cast<std::size_t>(tensor.size());
+  model.parameters.reserve(elements);
   Index expected = 0;
   for (const auto& [number, layer] : find_layers(path, file)) {
     if (own && number != expected) throw DataError(fmt::format("{}: layer {} is missing", path, expected));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "quadratic_model.hpp"
@@ -48,13 +47,11 @@ StepReport NaturalGradient<R>::step(const Batch<R>& batch) {
   StepReport report;
   SolveLadder rung(damping_.value(), options_.solver);
   Scalars s = first_solve(batch, rung, report);
-  try {
-    report.loss = pass_.checked_loss(s);
-  } catch (const NumericError&) {
-    restore();
-    throw;
-  }
-  const bool accepted = climb_until_solved(rung, s, batch, report) && backtrack(s, batch, report);
+  report.loss = pass_.loss(s);
+  if (std::isnan(report.loss)) require_finite(batch, s);
+  const bool solved = climb_until_solved(rung, s, batch, report);
+  if (!solved) require_finite(batch, s);
+  const bool accepted = solved && backtrack(s, batch, report);
   if (!accepted) restore();
   complete(report, s, rung, accepted);
   remember_step(report);
@@ -64,66 +61,6 @@ StepReport NaturalGradient<R>::step(const Batch<R>& batch) {
                   .rejected = report.rejected,
                   .retried = report.solver_retries > 0});
   return report;
-}
-
-// Forward pass, score rows, Fisher; the gradient, unless it is had from the rows on the way.
-template <class R>
-void NaturalGradient<R>::see(const Batch<R>& batch) {
-  pass_.forward(batch);
-  gradient_formed_ = false;
-  use_residuals_ = true;
-  use_momentum_ = options_.momentum > 0.0 && has_previous_;
-  rows_ = curvature_rows(batch);
-  const RowsShape shape = rows_.shape();
-  if (!fisher_ || shape != fisher_shape_) {
-    fisher_.reset();  // its memory first
-    fisher_ = make_fisher(backend_, shape, options_.fisher);
-    fisher_shape_ = shape;
-  }
-  const bool from_rows =
-      !fisher_->needs_gradient() && has_residuals() && options_.l2 == 0.0 && options_.rule == StepRule::kl;
-  if (!from_rows) form_gradient(batch);
-  fisher_->update(rows_);
-}
-
-// Where a window of `part` samples begins, which moves on from step to step.
-template <class R>
-Index NaturalGradient<R>::window_begin(Index samples, Index part) const {
-  return std::min(static_cast<Index>(steps_) * part % samples, samples - part);
-}
-
-// All samples of the batch, or a window, whose u is not that of the gradient.
-template <class R>
-Rows<R> NaturalGradient<R>::curvature_rows(const Batch<R>& batch) {
-  const ScoreSpec spec{options_.kind, options_.draws, {options_.seed, Stream::scores, steps_}};
-  const Index samples = batch.x.cols, part = options_.fisher_batch;
-  if (part == 0 || part >= samples) {
-    if (options_.kind == ScoreKind::empirical) return pass_.empirical_rows(batch);
-    const PhaseScope phase(backend_, Phase::scores);
-    return score_rows(net_, pass_.activations(), spec, likelihood_, batch.y, signals_);
-  }
-  const PhaseScope phase(backend_, Phase::scores);
-  const Index begin = window_begin(samples, part);
-  window_ = pass_.activations().columns(begin, part);
-  Rows<R> rows = score_rows(net_, window_, spec, likelihood_, batch.y.columns(begin, part), signals_);
-  rows.u = {};
-  return rows;
-}
-
-template <class R>
-void NaturalGradient<R>::form_gradient(const Batch<R>& batch) {
-  const bool same_rows = options_.kind == ScoreKind::empirical && rows_.samples() == batch.x.cols;
-  pass_.gradient(same_rows ? rows_ : pass_.empirical_rows(batch));
-  gradient_formed_ = true;
-}
-
-template <class R>
-VectorView<const R> NaturalGradient<R>::gradient() {
-  if (gradient_formed_) return pass_.gradient();
-  Buffer<R> scratch;
-  right_side_.reserve(backend_, net_.shape().parameters());
-  multiply_transposed<R>(rows_, rows_.u, right_side_.vector(), scratch);  // g = Sᵀu
-  return right_side_.vector();
 }
 
 // The first rung, with what may spoil it for reasons that a larger λ does not mend: a label of no
@@ -138,6 +75,7 @@ Scalars NaturalGradient<R>::first_solve(const Batch<R>& batch, const SolveLadder
   if (fisher_->dual() && has_residuals() && !solve_held(s) && !matrix_failed) {
     use_residuals_ = false;
     restore();
+    if (info < 0.0) fisher_->refactor();
     if (!gradient_formed_) form_gradient(batch);
     s = solve_and_try(batch, rung);
     if (solve_held(s))
@@ -266,7 +204,15 @@ double NaturalGradient<R>::loss_change(const Scalars& s) const {
 // Written so that a NaN is not acceptable.
 template <class R>
 bool NaturalGradient<R>::acceptable(const Scalars& s) const {
-  return loss_change(s) <= 0.0 && s[Slot::kl] <= options_.kl * (1.0 + options_.kl_tolerance);
+  return loss_change(s) <= 0.0 && s[Slot::kl] <= options_.kl * (1.0 + options_.kl_tolerance) && fits(s);
+}
+
+// θ − βd is finite, by a bound that costs no look at it: a weight that is not may hide behind an activation
+// that saturates, or a feature that is 0.
+template <class R>
+bool NaturalGradient<R>::fits(const Scalars& s) const {
+  return std::sqrt(s[Slot::parameter_norm2]) + s[Slot::beta] * std::sqrt(s[Slot::step_norm2]) <=
+         static_cast<double>(std::numeric_limits<R>::max());
 }
 
 template <class R>

@@ -1,9 +1,13 @@
 #include "natgrad/network.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "host_memory.hpp"
 #include "names.hpp"
+#include "non_finite.hpp"
 #include "random.hpp"
 #include "shape_check.hpp"
 
@@ -20,7 +24,7 @@ Init parse_init(std::string_view name) { return value_of(init_names, name, "init
 
 Index NetworkShape::offset(Index l) const {
   Index offset = 0;
-  for (Index k = 0; k < l; ++k) offset += layer_parameters(k);
+  for (Index k = 0; k < l; ++k) offset = std::min(countless, offset + layer_parameters(k));
   return offset;
 }
 
@@ -38,9 +42,9 @@ void NetworkShape::validate() const {
     throw UsageError("network: " + std::to_string(widths.size()) +
                      " widths given, inputs and outputs wanted");
   for (std::size_t l = 0; l < widths.size(); ++l)
-    if (widths[l] < 1)
+    if (widths[l] < 1 || widths[l] > INT32_MAX)
       throw UsageError("network: width " + std::to_string(l) + " is " + std::to_string(widths[l]) +
-                       ", must be at least 1");
+                       ", must be 1 to 2147483647");
   if (activations.size() + 2 != widths.size())
     throw UsageError("network: " + std::to_string(activations.size()) + " activations for " +
                      std::to_string(widths.size() - 2) + " hidden layers; give one for all or one for each");
@@ -49,7 +53,9 @@ void NetworkShape::validate() const {
 std::vector<double> initial_parameters(const NetworkShape& shape, Init init, std::uint64_t seed) {
   constexpr Index sparse_weights = 15;  // Martens 2010, section 5
   shape.validate();
-  std::vector<double> theta(static_cast<std::size_t>(shape.parameters()), 0.0);
+  const auto parameters = static_cast<std::size_t>(shape.parameters());
+  require_host_memory(parameters * sizeof(double), "network: " + std::to_string(parameters) + " parameters");
+  std::vector<double> theta(parameters, 0.0);
   for (Index l = 0; l < shape.layers(); ++l) {
     const Index n = shape.width(l), m = shape.width(l + 1);
     const RandomKey key{seed, Stream::init, static_cast<std::uint32_t>(l)};
@@ -86,9 +92,13 @@ void Network<R>::set_parameters(const std::vector<double>& theta) {
   require_size("network", "the number of parameters", static_cast<Index>(theta.size()), shape_.parameters());
   std::vector<R> rounded(theta.begin(), theta.end());
   const auto bad = std::ranges::find_if(rounded, [](R value) { return !std::isfinite(value); });
-  if (bad != rounded.end())
-    throw NumericError("network: parameter " + std::to_string(bad - rounded.begin()) + " of " +
-                       std::to_string(rounded.size()) + " is not a finite number");
+  if (bad != rounded.end()) {
+    const Index k = bad - rounded.begin();
+    throw NumericError(fmt::format(
+        "network: parameter {}, {}, is {:g}, must be finite in {}", k,
+        parameter_name(rows_shape(shape_, 0, 1), k), theta[static_cast<std::size_t>(k)],
+        sizeof(R) == 4 ? "f32; give finite weights, or take --precision f64" : "f64; give finite weights"));
+  }
   theta_.upload(rounded.data());
 }
 
@@ -101,6 +111,8 @@ std::vector<double> Network<R>::parameters() const {
 template <class R>
 void Activations<R>::start(const Network<R>& net, MatrixView<const R> x) {
   require_size("forward", "the number of rows of x", x.rows, net.shape().inputs());
+  if (x.cols < 0)
+    throw ShapeError("forward: the number of samples is " + std::to_string(x.cols) + ", must be at least 0");
   const auto layers = static_cast<std::size_t>(net.shape().layers());
   inputs_.assign(layers, {});
   slopes_.assign(layers, {});
@@ -120,7 +132,7 @@ void forward(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts)
     const auto next = static_cast<std::size_t>(l + 1);
     const bool last = l + 1 == shape.layers();
     Buffer<R>& buffer = last ? acts.value_buffers_[next] : acts.slope_buffers_[next];
-    buffer.reserve(backend, shape.width(l + 1) * x.cols);
+    buffer.reserve(backend, capped_product(shape.width(l + 1), x.cols));
     const MatrixView<R> z = buffer.matrix(shape.width(l + 1), x.cols);  // n_{l+1} × N
     if (last) {
       backend.forward_layer(Activation::identity, weights, bias, acts.input(l), z, z);
@@ -157,12 +169,12 @@ template <class R>
 Index Activations<R>::elements(const NetworkShape& shape, Index samples) {
   Index units = shape.outputs();
   for (Index l = 1; l < shape.layers(); ++l) units += 2 * shape.width(l);
-  return units * samples;
+  return capped_product(units, samples);
 }
 
 template <class R>
 Index Activations<R>::output_elements(const NetworkShape& shape, Index samples) {
-  return std::min<Index>(2, shape.layers()) * widest_layer(shape) * samples;
+  return capped_product(std::min<Index>(2, shape.layers()) * widest_layer(shape), samples);
 }
 
 template <class R>
@@ -174,7 +186,7 @@ void forward_output(const Network<R>& net, MatrixView<const R> x, Activations<R>
   MatrixView<const R> a = x;
   for (Index l = 0; l < shape.layers(); ++l) {
     Buffer<R>& buffer = acts.value_buffers_[static_cast<std::size_t>(l % 2)];
-    buffer.reserve(backend, widest * x.cols);
+    buffer.reserve(backend, capped_product(widest, x.cols));
     const MatrixView<R> z = buffer.matrix(shape.width(l + 1), x.cols);  // n_{l+1} × N
     const auto [weights, bias] = layer_of(shape, net.theta(), l);
     const bool last = l + 1 == shape.layers();
@@ -190,6 +202,7 @@ void jacobian_product(const Network<R>& net, const Activations<R>& acts, VectorV
   Backend<R>& backend = net.backend();
   const NetworkShape& shape = net.shape();
   const Index samples = acts.output().cols, half = widest_layer(shape) * samples;
+  require_size("jacobian_product", "the number of outputs seen", acts.output().rows, shape.outputs());
   require_size("jacobian_product", "the size of v", v.size, shape.parameters());
   require_size("jacobian_product", "the number of rows of Jv", jv.rows, shape.outputs());
   require_size("jacobian_product", "the number of columns of Jv", jv.cols, samples);

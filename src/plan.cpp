@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 
+#include "option_check.hpp"
 #include "quadratic_model.hpp"
 
 namespace natgrad {
@@ -15,7 +16,12 @@ class Planner {
   explicit Planner(const RunShape& run)
       : run_(run),
         batch_(run.batch == 0 ? run.train_samples : run.batch),
-        numbers_per_index_(static_cast<Index>(sizeof(Index)) / run.number_bytes) {
+        numbers_per_index_(run.number_bytes == 4 ? 2 : 1) {
+    run.network.validate();
+    require_option(run.number_bytes == 4 || run.number_bytes == 8, "the bytes of a number",
+                   static_cast<double>(run.number_bytes), "4 or 8");
+    for (const Index samples : {run.train_samples, run.test_samples, run.batch})
+      require_option(samples >= 0, "the number of samples", static_cast<double>(samples), "at least 0");
     plan_.parameters = run.network.parameters();
     plan_.number_bytes = run.number_bytes;
     add("parameters", plan_.parameters);
@@ -54,11 +60,11 @@ class Planner {
   void data() {
     const Index targets = run_.likelihood == Likelihood::categorical ? 1 : run_.network.outputs();
     const Index sample = run_.network.inputs() + targets;
-    add("training data", sample * run_.train_samples);
-    add("test data", sample * run_.test_samples);
+    add("training data", capped_product(sample, run_.train_samples));
+    add("test data", capped_product(sample, run_.test_samples));
     if (batch_ != run_.train_samples) {
-      add("order of the samples", run_.train_samples * numbers_per_index_);
-      add("batch", sample * batch_);
+      add("order of the samples", capped_product(run_.train_samples, numbers_per_index_));
+      add("batch", capped_product(sample, batch_));
     }
     add("evaluation", std::max(evaluation_elements(run_.network, run_.likelihood, run_.train_samples),
                                evaluation_elements(run_.network, run_.likelihood, run_.test_samples)));

@@ -39,7 +39,7 @@ MatrixView<R> scratch_matrix(const Rows<R>& rows, const LayerFactors<R>& layer, 
 
 Index RowsShape::offset(std::size_t l) const {
   Index offset = 0;
-  for (std::size_t i = 0; i < l; ++i) offset += layers[i].parameters();
+  for (std::size_t i = 0; i < l; ++i) offset = std::min(countless, offset + layers[i].parameters());
   return offset;
 }
 
@@ -58,8 +58,13 @@ Index Rows<R>::parameters() const {
 
 template <class R>
 RowsShape Rows<R>::shape() const {
+  if (layers.empty()) throw ShapeError("rows: the number of layers is 0, must be at least 1");
   RowsShape shape{{}, samples(), per_sample};
-  for (const auto& layer : layers) shape.layers.push_back(shape_of(layer));
+  for (const auto& layer : layers) {
+    require_size("rows", "the number of samples of a layer", layer.a.cols, shape.samples);
+    require_size("rows", "the number of signals of a layer", layer.d.cols, shape.count());
+    shape.layers.push_back(shape_of(layer));
+  }
   return shape;
 }
 
@@ -119,7 +124,7 @@ Index product_scratch(const RowsShape& shape) {
   Index widest = 0;
   for (const auto& layer : shape.layers)
     if (layer.inputs > 0 || shape.per_sample > 1) widest = std::max(widest, layer.units);
-  return widest * shape.samples;
+  return capped_product(widest, shape.samples);
 }
 
 // g = 1/√N Σ_n δ_n ã_nᵀ
@@ -152,7 +157,7 @@ template <class R>
 Index Signals<R>::elements(const RowsShape& shape) {
   Index units = 0;
   for (const auto& layer : shape.layers) units += layer.units;
-  return (units + 1) * shape.count();
+  return capped_product(units + 1, shape.count());
 }
 
 template <class R>
@@ -160,13 +165,15 @@ Rows<R> score_rows(const Network<R>& net, const Activations<R>& acts, const Scor
                    Likelihood likelihood, MatrixView<const R> y, Signals<R>& signals) {
   Backend<R>& backend = net.backend();
   const NetworkShape& shape = net.shape();
-  const Index r = spec.rows_per_sample(likelihood, shape.outputs()), rows = acts.output().cols * r;
+  const Index r = spec.rows_per_sample(likelihood, shape.outputs()),
+              rows = capped_product(acts.output().cols, r);
+  require_size("score rows", "the number of outputs seen", acts.output().rows, shape.outputs());
   const auto layers = static_cast<std::size_t>(shape.layers());
   signals.buffers_.resize(layers + 1);
   signals.views_.resize(layers + 1);
   for (std::size_t l = 1; l <= layers; ++l) {
     const Index width = shape.width(static_cast<Index>(l));
-    signals.buffers_[l].reserve(backend, width * rows);
+    signals.buffers_[l].reserve(backend, capped_product(width, rows));
     signals.views_[l] = signals.buffers_[l].matrix(width, rows);  // n_l × N·r
   }
   backend.signals(spec, likelihood, acts.output(), y, signals.views_[layers]);

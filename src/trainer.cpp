@@ -10,7 +10,6 @@ namespace natgrad {
 namespace {
 
 constexpr int rejections_to_converge = 20;
-constexpr Index evaluation_chunk = 4096;  // samples; bounds the memory of an evaluation
 
 constexpr Name<StopReason> reason_names[] = {
     {StopReason::steps, "steps"},         {StopReason::epochs, "epochs"},
@@ -24,75 +23,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 std::string_view to_string(StopReason reason) { return name_of(reason_names, reason); }
-
-template <class R>
-DeviceDataset<R>::DeviceDataset(Device& device, const Dataset<R>& host)
-    : x(device, host.x.rows * host.x.cols),
-      y(device, host.y.rows * host.y.cols),
-      inputs(host.x.rows),
-      target_rows(host.y.rows),
-      samples(host.samples()) {
-  x.upload(host.x.data.data());
-  y.upload(host.y.data.data());
-}
-
-template <class R>
-Batch<R> DeviceDataset<R>::batch(Index begin, Index count) const {
-  return {x.matrix(inputs, samples).columns(begin, count),
-          y.matrix(target_rows, samples).columns(begin, count)};
-}
-
-// Chunk by chunk: means over the chunks, weighted by their samples.
-template <class R>
-Evaluation evaluate(const Network<R>& net, Likelihood likelihood, const DeviceDataset<R>& data,
-                    const Scaling& target_scaling) {
-  Backend<R>& backend = net.backend();
-  const PhaseScope phase(backend, Phase::evaluate);
-  const Index outputs = net.shape().outputs();
-  std::vector<R> weight(static_cast<std::size_t>(outputs), R(1));  // back to the data's units, squared
-  for (std::size_t j = 0; !target_scaling.identity() && j < weight.size(); ++j) {
-    const double scale = target_scaling.scale[target_scaling.scale.size() == 1 ? 0 : j];
-    weight[j] = static_cast<R>(scale == 0.0 ? 0.0 : 1.0 / (scale * scale));
-  }
-  Buffer<R> device_weight(backend, outputs);
-  device_weight.upload(weight.data());
-
-  Activations<R> acts;
-  Buffer<R> means;
-  double loss = 0.0, correct = 0.0, squared_error = 0.0;
-  for (Index begin = 0; begin < data.samples; begin += evaluation_chunk) {
-    const Index count = std::min(evaluation_chunk, data.samples - begin);
-    const Batch<R> batch = data.batch(begin, count);
-    forward_output(net, batch.x, acts);
-    backend.loss(likelihood, acts.output(), batch.y);
-    if (likelihood == Likelihood::categorical) {
-      backend.count_correct(acts.output(), batch.y);
-    } else {
-      means.reserve(backend, outputs * count);
-      backend.means(likelihood, acts.output(), means.matrix(outputs, count));
-      backend.squared_error(means.matrix(outputs, count), batch.y, device_weight.vector());
-    }
-    const Scalars s = backend.read_scalars();
-    loss += s[Slot::loss] * static_cast<double>(count);
-    correct += s[Slot::correct];
-    squared_error += s[Slot::squared_error];
-  }
-  const double samples = static_cast<double>(std::max<Index>(1, data.samples));
-  Evaluation result{.loss = loss / samples, .accuracy = {}, .squared_error = {}};
-  if (likelihood == Likelihood::categorical)
-    result.accuracy = correct / samples;
-  else
-    result.squared_error = squared_error / samples;
-  return result;
-}
-
-// The weights of squared errors, the outputs of a chunk, and the means unless classes are counted.
-Index evaluation_elements(const NetworkShape& net, Likelihood likelihood, Index samples) {
-  if (samples == 0) return net.outputs();
-  const Index chunk = std::min(evaluation_chunk, samples);
-  const Index means = likelihood == Likelihood::categorical ? 0 : net.outputs() * chunk;
-  return net.outputs() + Activations<float>::output_elements(net, chunk) + means;
-}
 
 void TrainerOptions::validate(Index samples) const {
   const auto require = [](bool allowed, const std::string& message) {
@@ -116,6 +46,9 @@ template <class R>
 BatchStream<R>::BatchStream(Backend<R>& backend, const DeviceDataset<R>& data, Index batch,
                             std::uint64_t seed)
     : backend_(backend), data_(data), batch_(batch), seed_(seed) {
+  if (batch < 1 || batch > data.samples)
+    throw UsageError("batch is " + std::to_string(batch) + ", must be 1 to " + std::to_string(data.samples) +
+                     ", the samples of the data");
   if (batch == data.samples) return;  // the set itself, unshuffled
   order_ = Buffer<Index>(backend, data.samples);
   x_ = Buffer<R>(backend, data.inputs * batch);
@@ -125,9 +58,21 @@ BatchStream<R>::BatchStream(Backend<R>& backend, const DeviceDataset<R>& data, I
 
 template <class R>
 void BatchStream<R>::start_epoch() {
-  backend_.permutation({seed_, Stream::shuffle, epoch_}, order_.vector());
+  backend_.permutation({seed_, Stream::shuffle, static_cast<std::uint32_t>(epoch_)}, order_.vector());
   ++epoch_;
   used_ = 0;
+}
+
+// The order follows from the epoch.
+template <class R>
+void BatchStream<R>::visit_state(StateVisitor<R>& state) {
+  Index used = used_;
+  state.count("epochs", epoch_);
+  state.count("used", used);
+  if (!state.restores() || batch_ == data_.samples) return;
+  --epoch_;
+  start_epoch();
+  used_ = used;
 }
 
 template <class R>
@@ -161,58 +106,89 @@ Trainer<R>::Trainer(Network<R>& net, Likelihood likelihood, Optimizer<R>& optimi
     options_.eval_every = std::max<Index>(1, train.samples() / std::max<Index>(1, options_.batch));
   train_ = DeviceDataset<R>(net.backend(), train);
   test_ = DeviceDataset<R>(net.backend(), test);
+  batches_.emplace(net.backend(), train_, options_.batch, options_.seed);
   if (options_.average > 0.0) average_.emplace(net.backend(), net.shape());
 }
 
 template <class R>
 TrainingSummary Trainer<R>::run() {
-  BatchStream<R> batches(net_.backend(), train_, options_.batch, options_.seed);
-  TrainingSummary summary;
-  summary.last = evaluate_now(0);
-  int rejected_in_a_row = 0;
+  if (evaluated_ < 0)
+    evaluate_now();
+  else if (evaluated_ == summary_.steps)
+    summary_.last = measure();  // restored: the stream of records has it already
   for (std::optional<StopReason> stop; !stop;) {
-    const StepRecord record = one_step(summary.steps + 1, batches);
-    const StepReport& report = record.report;
-    ++summary.steps;
-    summary.epochs = record.epoch;
-    summary.seconds += record.seconds;
-    summary.rejected += report.rejected;
-    summary.backtracks += report.backtracks;
-    if (!report.rejected && report.kl_budget > 0.0)
-      summary.largest_kl_ratio = std::max(summary.largest_kl_ratio, report.kl_measured / report.kl_budget);
-    if (on_step) {
-      const PhaseScope phase(net_.backend(), Phase::io);
-      on_step(record);
+    stop = limit_reached();
+    if (!stop) {
+      one_step();
+      stop = limit_reached();
+      if (summary_.steps % options_.eval_every == 0) evaluate_now();
     }
-
-    rejected_in_a_row = report.rejected ? rejected_in_a_row + 1 : 0;
-    stop = limit_reached(record, summary);
-    if (options_.batch == train_.samples && rejected_in_a_row == rejections_to_converge)
-      stop = StopReason::converged;
-    if (stop || summary.steps % options_.eval_every == 0) summary.last = evaluate_now(summary.steps);
-    if (stop) summary.reason = *stop;
+    if (on_boundary) on_boundary(summary_.steps, stop.has_value());
+    if (stop) summary_.reason = *stop;
   }
-  return summary;
+  if (evaluated_ != summary_.steps) evaluate_now();
+  return summary_;
 }
 
 template <class R>
-StepRecord Trainer<R>::one_step(Index step, BatchStream<R>& batches) {
+void Trainer<R>::one_step() {
   const auto start = std::chrono::steady_clock::now();
   Device& device = net_.backend();
   const std::size_t synchronizations = device.synchronizations(), allocations = device.allocations(),
                     graph_launches = device.graph_launches();
   StepRecord record;
-  record.step = step;
-  record.report = optimizer_.step(batches.next());
-  update_average(step);
+  record.step = summary_.steps + 1;
+  try {
+    record.report = optimizer_.step(batches_->next());
+  } catch (const NumericError& error) {
+    throw NumericError("step " + std::to_string(record.step) + ": " + error.what());
+  }
+  update_average(record.step);
   record.phases = device.take_phase_seconds();
   record.synchronizations = device.synchronizations() - synchronizations;
   record.allocations = device.allocations() - allocations;
   record.graph_launches = device.graph_launches() - graph_launches;
   record.seconds = seconds_since(start);
-  record.epoch =
-      static_cast<double>(step) * static_cast<double>(options_.batch) / static_cast<double>(train_.samples);
-  return record;
+  record.epoch = static_cast<double>(record.step) * static_cast<double>(options_.batch) /
+                 static_cast<double>(train_.samples);
+  count(record);
+  const PhaseScope phase(device, Phase::io);
+  if (on_step) on_step(record);
+}
+
+template <class R>
+void Trainer<R>::count(const StepRecord& record) {
+  const StepReport& report = record.report;
+  summary_.steps = record.step;
+  summary_.epochs = record.epoch;
+  summary_.seconds += record.seconds;
+  summary_.rejected += report.rejected;
+  summary_.backtracks += report.backtracks;
+  if (!report.rejected && report.kl_budget > 0.0)
+    summary_.largest_kl_ratio = std::max(summary_.largest_kl_ratio, report.kl_measured / report.kl_budget);
+  rejected_in_a_row_ = report.rejected ? rejected_in_a_row_ + 1 : 0;
+  batch_loss_ = std::isfinite(report.new_loss) ? report.new_loss : report.loss;
+}
+
+template <class R>
+void Trainer<R>::visit_state(StateVisitor<R>& state) {
+  state.count("steps", summary_.steps);
+  state.count("rejected", summary_.rejected);
+  state.count("backtracks", summary_.backtracks);
+  state.count("rejected in a row", rejected_in_a_row_);
+  state.count("evaluated", evaluated_);
+  state.number("epochs", summary_.epochs);
+  state.number("seconds", summary_.seconds);
+  state.number("largest KL ratio", summary_.largest_kl_ratio);
+  state.number("batch loss", batch_loss_);
+  state.count("best step", summary_.best_step);
+  state.number("best loss", summary_.best_loss);
+  state.array("best parameters", best_);
+  state.array("parameters", net_.theta());
+  if (average_) state.array("average", average_->theta());
+  StateVisitor<R> batches = state.within("batches"), optimizer = state.within("optimizer");
+  batches_->visit_state(batches);
+  optimizer_.visit_state(optimizer);
 }
 
 // θ̄ ← ξθ̄ + (1 − ξ)θ
@@ -225,45 +201,52 @@ void Trainer<R>::update_average(Index step) {
 }
 
 template <class R>
-EvaluationRecord Trainer<R>::evaluate_now(Index step) {
+EvaluationRecord Trainer<R>::measure() const {
   const auto on = [&](const Network<R>& net, const DeviceDataset<R>& data) -> std::optional<Evaluation> {
     if (data.samples == 0) return std::nullopt;
     return evaluate(net, likelihood_, data, target_scaling_);
   };
   EvaluationRecord record;
-  record.step = step;
+  record.step = summary_.steps;
   record.train = *on(net_, train_);
   record.test = on(net_, test_);
-  if (average_ && step > 0) {
+  if (average_ && record.step > 0) {
     record.average_train = on(*average_, train_);
     record.average_test = on(*average_, test_);
   }
-  const PhaseScope phase(net_.backend(), Phase::io);
-  if (on_evaluation) on_evaluation(record);
   return record;
 }
 
 template <class R>
-std::optional<StopReason> Trainer<R>::limit_reached(const StepRecord& record,
-                                                    const TrainingSummary& so_far) const {
-  const StepReport& report = record.report;
-  const double loss = std::isfinite(report.new_loss) ? report.new_loss : report.loss;
+void Trainer<R>::evaluate_now() {
+  summary_.last = measure();
+  evaluated_ = summary_.steps;
+  const PhaseScope phase(net_.backend(), Phase::io);
+  const double loss = (summary_.last.test ? *summary_.last.test : summary_.last.train).loss;
+  if (loss < summary_.best_loss) {
+    summary_.best_loss = loss;
+    summary_.best_step = summary_.steps;
+    best_.resize(static_cast<std::size_t>(net_.theta().size));
+    net_.backend().download(best_.data(), net_.theta().data, best_.size() * sizeof(R));
+  }
+  if (on_evaluation) on_evaluation(summary_.last);
+}
+
+template <class R>
+std::optional<StopReason> Trainer<R>::limit_reached() const {
   if (interrupt != nullptr && interrupt->load()) return StopReason::interrupted;
-  if (options_.target_loss && loss <= *options_.target_loss) return StopReason::target_loss;
-  if (options_.steps > 0 && so_far.steps >= options_.steps) return StopReason::steps;
-  if (options_.epochs > 0.0 && so_far.epochs >= options_.epochs) return StopReason::epochs;
-  if (options_.max_seconds > 0.0 && so_far.seconds >= options_.max_seconds) return StopReason::seconds;
+  if (options_.batch == train_.samples && rejected_in_a_row_ >= rejections_to_converge)
+    return StopReason::converged;
+  if (options_.target_loss && batch_loss_ <= *options_.target_loss) return StopReason::target_loss;
+  if (options_.steps > 0 && summary_.steps >= options_.steps) return StopReason::steps;
+  if (options_.epochs > 0.0 && summary_.epochs >= options_.epochs) return StopReason::epochs;
+  if (options_.max_seconds > 0.0 && summary_.seconds >= options_.max_seconds) return StopReason::seconds;
   return std::nullopt;
 }
 
-template struct DeviceDataset<float>;
-template struct DeviceDataset<double>;
 template class BatchStream<float>;
 template class BatchStream<double>;
 template class Trainer<float>;
 template class Trainer<double>;
-template Evaluation evaluate(const Network<float>&, Likelihood, const DeviceDataset<float>&, const Scaling&);
-template Evaluation evaluate(const Network<double>&, Likelihood, const DeviceDataset<double>&,
-                             const Scaling&);
 
 }  // namespace natgrad

@@ -127,15 +127,14 @@ TEST_P(FailingStep, EndsTheLadderWithEigenvalues) {
 
 TEST_P(FailingStep, IsRejectedWhereNoRungHolds) {
   run([]<class R>(Backend<R>& backend) {
-    // Loss and gradient are finite, F is not.
-    oracle::Problem problem = all_ones_problem();
-    problem.x(0, 0) = sizeof(R) == 8 ? 1e160 : 1e25;
-    problem.y(0, 0) = sizeof(R) == 8 ? 1e-20 : 1;
+    // F is singular, and all its λ are lost in it.
+    const oracle::Problem problem = all_ones_problem();
     OnDevice<R> device(backend, problem);
-    NaturalGradient<R> optimizer(device.net, Likelihood::gaussian, {});
+    NaturalGradient<R> optimizer(device.net, Likelihood::gaussian,
+                                 {.damping = {.start = 1e-30}, .solver = Solver::cholesky});
     const StepReport report = optimizer.step(device.batch());
     EXPECT_TRUE(report.rejected);
-    EXPECT_EQ(report.solver_retries, 7);
+    EXPECT_EQ(report.solver_retries, 6);
     EXPECT_NE(report.note.find("no rung of the ladder holds: step rejected"), std::string::npos)
         << report.note;
     EXPECT_EQ(device.theta(), problem.theta);

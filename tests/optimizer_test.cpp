@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -111,6 +112,51 @@ TEST_P(Optimizers, LeaveTheParametersWhereTheLossIsNotFinite) {
         });
       }
   });
+}
+
+// y is so large that the gradient is, but neither it nor the loss overflows; its moments, or θ, would.
+TEST_P(Optimizers, RefuseAnUpdateThatThePrecisionDoesNotHold) {
+  run([]<class R>(Backend<R>& backend) {
+    const bool f64 = sizeof(R) == 8;
+    oracle::Problem problem = random_problem<R>({{2, 3, 1}, {Activation::tanh}, Likelihood::gaussian, 1}, 85);
+    problem.y(0, 0) = f64 ? 1e150 : 1e25;
+    OnDevice<R> device(backend, problem);
+    const auto refuses = [&](const std::unique_ptr<Optimizer<R>>& optimizer, const std::string& what) {
+      try {
+        optimizer->step(device.batch());
+        ADD_FAILURE() << "took the step";
+      } catch (const NumericError& error) {
+        EXPECT_NE(std::string(error.what()).find("layers.1."), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find(what), std::string::npos) << error.what();
+      }
+      EXPECT_EQ(device.theta(), problem.theta);
+      State<R> state;
+      auto saving = StateVisitor<R>::saving(backend, state);
+      optimizer->visit_state(saving);
+      for (const auto& [name, values] : state.arrays)
+        EXPECT_TRUE(std::ranges::all_of(values, [](R value) { return value == R(0); })) << name;
+    };
+    const double rate = f64 ? 1e200 : 1e20;
+    refuses(make_sgd<R>(device.net, problem.likelihood, {.learning_rate = rate}), "a parameter may reach");
+    const AdamOptions large{.learning_rate = f64 ? 1e160 : 1e10, .beta2 = 0.0};
+    if (f64)
+      refuses(make_adam<R>(device.net, problem.likelihood, large), "a parameter may reach");
+    else
+      refuses(make_adam<R>(device.net, problem.likelihood, {}), "the second moment may reach");
+  });
+}
+
+TEST(OptimizerOptions, OutOfRangeAreRefused) {
+  const std::unique_ptr<Backend<float>> backend = make_cpu_backend<float>();
+  Network<float> net(*backend, {{2, 1}, {}});
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const SgdOptions& options : {SgdOptions{.learning_rate = nan}, SgdOptions{.learning_rate = -1.0},
+                                    SgdOptions{.momentum = 1.0}, SgdOptions{.l2 = nan}})
+    EXPECT_THROW(make_sgd<float>(net, Likelihood::gaussian, options), UsageError);
+  for (const AdamOptions& options :
+       {AdamOptions{.learning_rate = nan}, AdamOptions{.beta1 = 1.0}, AdamOptions{.beta2 = -0.1},
+        AdamOptions{.epsilon = 0.0}, AdamOptions{.epsilon = 1e-60}, AdamOptions{.l2 = -1.0}})
+    EXPECT_THROW(make_adam<float>(net, Likelihood::gaussian, options), UsageError);
 }
 
 TEST_P(Optimizers, AllocateNothingOnceTheyHaveRunAndSynchroniseOnceAStep) {

@@ -41,6 +41,7 @@ enum class Accuracy { full, refined };
 enum class ScoreKind { exact, mc, empirical };
 
 std::string_view to_string(ScoreKind kind);
+/// Throws UsageError, naming the allowed values, where `name` is none of them.
 ScoreKind parse_score_kind(std::string_view name);
 
 /// A kind with what it needs: the draws K of `mc` and their stream.
@@ -139,7 +140,7 @@ class Backend : public Device {
   /// c_i ← c_i / w_i where w_i > cutoff · max w, else 0. Slot rank ← rank + the number kept,
   /// largest_eigenvalue ← its maximum with max w, smallest_eigenvalue ← its minimum with those kept.
   virtual void spectral_solve(VectorView<const R> w, R cutoff, VectorView<R> c) = 0;
-  /// x_i ← b_i / (f_i + λ), 0 where the denominator is 0; x may be b itself.
+  /// x_i ← b_i / (f_i + λ), 0 where the denominator is 0, NaN where it is infinite; x may be b itself.
   virtual void damped_quotient(VectorView<const R> b, VectorView<const R> f, R lambda, VectorView<R> x) = 0;
   /// The factored damping of a Kronecker product (Martens & Grosse 2015, section 6.3): out_a ← A + πγI,
   /// out_g ← G + γ/π I, lower triangles, π² = (tr A / order of A) / (tr G / order of G); π = 1 where a trace
@@ -249,7 +250,8 @@ class Backend : public Device {
 /// Cores that this process may use.
 int available_cores();
 
-/// The CPU: OpenBLAS, LAPACKE, OpenMP. `threads` = 0 takes all available cores.
+/// The CPU: OpenBLAS, LAPACKE, OpenMP. `threads` = 0 takes all available cores. Throws UsageError for a
+/// negative number.
 template <class R>
 std::unique_ptr<Backend<R>> make_cpu_backend(int threads = 0);
 

@@ -10,6 +10,7 @@ namespace natgrad {
 enum class Route { automatic, library, own };
 
 std::string_view to_string(Route route);
+/// Throws UsageError, naming the allowed values, where `name` is none of them.
 Route parse_route(std::string_view name);
 
 struct CudaOptions {

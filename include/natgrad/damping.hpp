@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include "natgrad/state.hpp"
+
 namespace natgrad {
 
 /// adaptive: by how well the quadratic model foretold the change of the loss (Levenberg-Marquardt) · constant
@@ -10,6 +12,7 @@ namespace natgrad {
 enum class DampingSchedule { adaptive, constant, geometric };
 
 std::string_view to_string(DampingSchedule schedule);
+/// Throws UsageError, naming the allowed values, where `name` is none of them.
 DampingSchedule parse_damping_schedule(std::string_view name);
 
 struct DampingOptions {
@@ -33,6 +36,7 @@ struct DampingOutcome {
 
 class Damping {
  public:
+  /// Throws UsageError for options out of range.
   explicit Damping(const DampingOptions& options);
 
   /// λ of the next step.
@@ -40,13 +44,18 @@ class Damping {
   /// After a step: ρ > ¾ lowers λ, ρ < ¼ or a rejection raises it, a λ that solves had to climb to is kept. A
   /// rejection raises λ under every schedule but the constant one.
   void adapt(const DampingOutcome& outcome);
+  template <class R>
+  void visit_state(StateVisitor<R>& state) {
+    state.number("value", value_);
+    state.count("steps", steps_);
+  }
 
  private:
   void adapt_to_model(const DampingOutcome& outcome, double solved_with);
 
   DampingOptions options_;
   double value_;
-  int steps_ = 0;
+  Index steps_ = 0;
 };
 
 }  // namespace natgrad

@@ -12,6 +12,10 @@ namespace natgrad {
 
 struct Model;
 
+/// Most bytes that a compressed file may hold, unless told otherwise: 16 GiB. It can expand a thousandfold,
+/// so that its own size bounds nothing.
+inline constexpr std::uint64_t decompressed_limit = std::uint64_t{16} << 30;
+
 /// Where the data come from and what is made of them.
 ///
 /// Inputs are NPY or IDX arrays whose axis 0 is the samples, or CSV tables; each may be compressed with gzip.
@@ -28,6 +32,7 @@ struct DataOptions {
   std::string scale_target = "none";  ///< likewise of gaussian targets
   std::string likelihood = "auto";    ///< auto, gaussian, bernoulli or categorical
   std::uint64_t seed = 1;             ///< of the split
+  std::uint64_t max_decompressed = decompressed_limit;  ///< bytes that a compressed file may hold
 };
 
 /// The map x ↦ (x − shift)·scale of each row of an n × N matrix, with one shift and one scale for the whole
@@ -77,7 +82,8 @@ struct DataSplit {
 /// else as text, become 0 … C−1. bernoulli takes targets in [0, 1].
 ///
 /// Throws UsageError for options that contradict each other, and DataError, naming the file and the sample or
-/// line, for content that is malformed, not finite, or does not fit the likelihood. R is float or double.
+/// line, for content that is malformed, not finite, or does not fit the likelihood; OutOfMemory for content
+/// that does not fit in memory. R is float or double.
 template <class R>
 DataSplit<R> load_data(const DataOptions& options);
 
@@ -85,7 +91,8 @@ DataSplit<R> load_data(const DataOptions& options);
 /// `scale_target` and `likelihood` of the options are ignored. The data are the test files, or, where none is
 /// given, the training files (or the digits): their test part if test_fraction > 0, else all of them. Without
 /// `need_targets`, targets are neither read nor needed: y is 0 × 0, and a CSV table may lack the target
-/// column. Throws as load_data does, and DataError where the data's widths are not the model's.
+/// column. Throws as load_data does, DataError where the data's widths are not the model's, UsageError where
+/// the model has none.
 template <class R>
 Dataset<R> load_data_for_model(const DataOptions& options, const Model& model, bool need_targets);
 

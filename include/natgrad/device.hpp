@@ -85,7 +85,8 @@ class Device {
   /// Allocations so far, freed ones included.
   std::size_t allocations() const { return allocations_; }
 
-  /// Host → device; the host memory may be reused on return.
+  /// Host → device; the host memory may be reused on return. This and all below throw DeviceError where the
+  /// device fails.
   virtual void upload(void* device, const void* host, std::size_t bytes) = 0;
   /// Device → host; synchronises.
   virtual void download(void* host, const void* device, std::size_t bytes) = 0;
@@ -135,9 +136,10 @@ template <class T>
 class Buffer {
  public:
   Buffer() = default;
+  /// Uninitialised. Throws ShapeError for a negative size, OutOfMemory.
   Buffer(Device& device, Index size)
       : device_(&device),
-        data_(static_cast<T*>(device.allocate(static_cast<std::size_t>(size) * sizeof(T)))),
+        data_(static_cast<T*>(device.allocate(element_count("buffer", size, sizeof(T))))),
         size_(size) {}
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -151,12 +153,13 @@ class Buffer {
   T* data() const { return data_; }
   Index size() const { return size_; }
   VectorView<T> vector() const { return {data_, size_}; }
+  /// Views of the first elements. Throw ShapeError where the buffer is smaller.
   MatrixView<T> matrix(Index rows, Index cols) const {
-    if (rows * cols > size_) throw ShapeError("buffer: a view larger than the buffer");
+    require(element_count("buffer", rows, cols));
     return {data_, rows, cols};
   }
   BatchView<T> batch(Index n, Index count) const {
-    if (n * n * count > size_) throw ShapeError("buffer: a view larger than the buffer");
+    require(element_count("buffer", static_cast<Index>(element_count("buffer", n, n)), count));
     return {data_, n, count};
   }
 
@@ -166,7 +169,8 @@ class Buffer {
     if (size_ > 0) device_->download(host.data(), data_, host.size() * sizeof(T));
     return host;
   }
-  /// Makes room for at least `size` elements; what was there is lost where the buffer grows.
+  /// Makes room for at least `size` elements; what was there is lost where the buffer grows. Throws
+  /// OutOfMemory, and the buffer is empty then.
   void reserve(Device& device, Index size) {
     if (size > size_) {
       *this = Buffer();
@@ -175,6 +179,11 @@ class Buffer {
   }
 
  private:
+  void require(std::size_t elements) const {
+    if (elements <= static_cast<std::size_t>(size_)) return;
+    throw ShapeError("buffer: a view of " + std::to_string(elements) + " elements, must be at most " +
+                     std::to_string(size_));
+  }
   void swap(Buffer& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(data_, other.data_);

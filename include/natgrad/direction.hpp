@@ -21,8 +21,8 @@ template <class R>
 class ExplicitRows {
  public:
   /// Element (i, j) of S is at s[i · row_stride + j · column_stride]. A device S with column_stride = 1
-  /// (row-major) is viewed and must stay; any other is copied. Throws ShapeError where a stride does not fit,
-  /// OutOfMemory.
+  /// (row-major) is viewed and must stay; any other is copied. Throws ShapeError for negative sizes and where
+  /// a stride does not fit, UsageError where s is null, OutOfMemory, DeviceError.
   ExplicitRows(Backend<R>& backend, const R* s, Index rows, Index parameters, Index row_stride,
                Index column_stride, Memory memory);
 
@@ -63,19 +63,23 @@ struct DirectionReport {
 template <class R>
 class DirectionSolver {
  public:
+  /// The backend must outlive the solver.
   DirectionSolver(Backend<R>& backend, const DirectionOptions& options)
       : backend_(backend), options_(options) {}
 
   /// d ← (SᵀS + λI)⁻¹g, both P, on the device. Where rows.u is set and finite, a dual structure takes g = Sᵀu
   /// from it, which loses no digits however small λ is. λ = 0: the minimum-norm solution. Synchronises.
-  /// Throws NumericError where no rung of the failure ladder gives a finite direction, ShapeError,
-  /// OutOfMemory.
+  /// Throws NumericError where no rung of the failure ladder gives a finite direction, naming what of the
+  /// rows (layer, sample, row), of g or of F is not finite, if anything; UsageError for options out of range
+  /// or a λ that is negative or not finite; ShapeError, OutOfMemory, DeviceError.
   DirectionReport solve(const Rows<R>& rows, VectorView<const R> g, double damping, VectorView<R> d);
   /// The same with g and d in host memory.
   DirectionReport solve(const Rows<R>& rows, const std::vector<R>& g, double damping, std::vector<R>& d);
 
  private:
   void prepare(const Rows<R>& rows);
+  std::string describe_failure(const Rows<R>& rows, VectorView<const R> g, VectorView<const R> d,
+                               const Scalars& s, double from, double to);
   Scalars solve_once(const SolveLadder& rung, const RightSide<R>& right, VectorView<const R> g,
                      VectorView<R> d);
 

@@ -1,5 +1,6 @@
 /// Errors. Every exception that natgrad throws derives from Error; its message says what, where, the value
-/// found, the value allowed and what to try.
+/// found, the value allowed and what to try. Where the host has no memory left for a small thing,
+/// std::bad_alloc passes through; the program ends with exit status 5 then.
 #pragma once
 
 #include <stdexcept>

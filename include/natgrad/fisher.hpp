@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "natgrad/scores.hpp"
+#include "natgrad/state.hpp"
 
 namespace natgrad {
 
@@ -17,6 +18,7 @@ namespace natgrad {
 enum class Structure { dense, gram, matrix_free, layer, unit, kronecker, ekfac, diagonal };
 
 std::string_view to_string(Structure structure);
+/// Throws UsageError, naming the allowed values, where `name` is none of them.
 Structure parse_structure(std::string_view name);
 
 /// How a damped system is solved: Cholesky, or the eigendecomposition with a relative cut-off, which gives
@@ -53,7 +55,8 @@ struct FisherOptions {
   void validate() const;
 };
 
-/// A curvature matrix on a device. Operations are enqueued; how a solve went stands in the slots factor_info,
+/// A curvature matrix on a device. Operations throw ShapeError where shapes do not fit together, OutOfMemory,
+/// DeviceError. They are enqueued; how a solve went stands in the slots factor_info,
 /// largest_diagonal, rank, largest_eigenvalue, smallest_eigenvalue, residual_norm2 and right_side_norm2,
 /// which `solve` sets.
 template <class R>
@@ -70,6 +73,9 @@ class Fisher {
   /// update or another λ or method. Where b is given by its parts alone, slots gradient_norm2 ← ‖Sᵀu‖² and
   /// gradient_step ← (Sᵀu)ᵀd too. The residual slots are set by structures that can tell.
   void solve(SolveMethod method, double damping, const RightSide<R>& right, VectorView<R> d);
+  /// The next solve factors anew: due before another solve with the same λ and method where factor_info is
+  /// −1, for it may have been the matrix that is not finite. For structures that are `dual()`.
+  virtual void refactor() {}
   /// out ← F, P × P, both triangles. The undamped matrix that the structure stands for.
   virtual void to_dense(MatrixView<R> out) = 0;
 
@@ -80,6 +86,9 @@ class Fisher {
   virtual int iterations() const { return 0; }
   /// out ← (F + λI)⁻¹, P × P; P solves.
   void inverse(SolveMethod method, double damping, MatrixView<R> out);
+
+  /// What the next update builds on: averages, and curvature that is not taken anew at every update.
+  void visit_state(StateVisitor<R>& state);
 
   Index parameters() const { return shape_.parameters(); }
 
@@ -93,6 +102,10 @@ class Fisher {
   bool due() const { return (updates_ - 1) % options_.refresh == 0; }
   /// Whether F is not, or not only, SᵀS of the last rows.
   bool older() const { return options_.decay > 0.0 || options_.refresh > 1; }
+  /// Whether the next update builds on what is there.
+  virtual bool remembers() const { return older(); }
+  /// The structure's part of `visit_state`, called where it remembers anything.
+  virtual void visit_curvature(StateVisitor<R>&) {}
   /// The structure's part of `solve`, with the slots of factorisations set to 0.
   virtual void solve_damped(SolveMethod method, R damping, const RightSide<R>& right, VectorView<R> d) = 0;
 
@@ -117,9 +130,10 @@ struct FisherPlan {
   bool dual = false, needs_gradient = true;  // as Fisher says of itself
 };
 
+/// Throws UsageError where options are out of range or do not go together, ShapeError for negative sizes.
 FisherPlan plan_fisher(const RowsShape& shape, const FisherOptions& options);
 
-/// Throws OutOfMemory where the structure does not fit, UsageError where options do not go together.
+/// Throws OutOfMemory where the structure does not fit; as plan_fisher.
 template <class R>
 std::unique_ptr<Fisher<R>> make_fisher(Backend<R>& backend, const RowsShape& shape,
                                        const FisherOptions& options);

@@ -7,6 +7,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,22 @@ namespace natgrad {
 
 /// Sizes and indices: 64 bits, signed, so that N·n and P² never overflow.
 using Index = std::int64_t;
+
+/// More elements than any memory holds, few enough that their bytes still fit an Index.
+inline constexpr Index countless = Index{1} << 58;
+
+/// x·y for sizes of buffers, at most `countless`: what would exceed 64 bits must not come out small, but be
+/// refused where it is allocated. x, y ≥ 0.
+inline Index capped_product(Index x, Index y) { return y > 0 && x > countless / y ? countless : x * y; }
+inline Index capped_product(Index x, Index y, Index z) { return capped_product(capped_product(x, y), z); }
+
+/// rows · cols. Throws ShapeError where one is negative or the product does not fit an Index.
+inline std::size_t element_count(const char* what, Index rows, Index cols) {
+  if (rows >= 0 && cols >= 0 && (rows == 0 || cols <= std::numeric_limits<Index>::max() / rows))
+    return static_cast<std::size_t>(rows * cols);
+  throw ShapeError(std::string(what) + ": sizes " + std::to_string(rows) + " x " + std::to_string(cols) +
+                   " must be at least 0, and their product below 2^63");
+}
 
 /// `size` consecutive elements.
 template <class T>
@@ -85,7 +103,16 @@ struct HostMatrix {
   Index rows = 0, cols = 0;
 
   HostMatrix() = default;
-  HostMatrix(Index rows, Index cols) : data(static_cast<std::size_t>(rows * cols)), rows(rows), cols(cols) {}
+  /// All 0. Throws ShapeError for negative sizes, OutOfMemory.
+  HostMatrix(Index rows, Index cols) : rows(rows), cols(cols) {
+    const std::size_t elements = element_count("matrix", rows, cols);
+    try {
+      data.resize(elements);
+    } catch (const std::exception&) {  // bad_alloc or length_error
+      throw OutOfMemory("matrix: " + std::to_string(rows) + " x " + std::to_string(cols) + " elements of " +
+                        std::to_string(sizeof(T)) + " bytes could not be had on the host; use less data");
+    }
+  }
 
   T& operator()(Index i, Index j) { return data[static_cast<std::size_t>(i + j * rows)]; }
   const T& operator()(Index i, Index j) const { return data[static_cast<std::size_t>(i + j * rows)]; }

@@ -1,7 +1,7 @@
 /// Metrics of a run as JSON lines.
 #pragma once
 
-#include <fstream>
+#include <memory>
 #include <string>
 
 #include "natgrad/trainer.hpp"
@@ -12,19 +12,33 @@ namespace natgrad {
 std::string to_json(const StepRecord& record);
 std::string to_json(const EvaluationRecord& record);
 
-/// Writes records to a file, one line each, flushed line by line so that a killed run leaves whole lines.
+class LineFile;
+
+/// Writes records to a file, one line each, each line at once: a killed run leaves whole lines, but for the
+/// last one at worst. A line that cannot be written whole is taken back. Functions throw DataError, naming
+/// the file and the system's reason.
 class MetricsWriter {
  public:
-  /// Creates or truncates the file. Throws DataError where it cannot be written.
+  /// Creates or empties the file.
   explicit MetricsWriter(const std::string& path);
-  void write(const StepRecord& record) { write_line(to_json(record)); }
-  void write(const EvaluationRecord& record) { write_line(to_json(record)); }
+  /// Continues a file behind its first `bytes` bytes, as bytes() once gave them; later lines are cut off.
+  /// Throws DataError where the file is shorter, or no line ends there.
+  MetricsWriter(const std::string& path, Index bytes);
+  MetricsWriter(MetricsWriter&&) noexcept;
+  MetricsWriter& operator=(MetricsWriter&&) noexcept;
+  ~MetricsWriter();
+
+  void write(const StepRecord& record);
+  void write(const EvaluationRecord& record);
+
+  /// Size of the file: where the next line begins.
+  Index bytes() const;
+  /// Brings the lines to the disk: due before bytes() is saved in a checkpoint, which may outlive them
+  /// otherwise.
+  void flush() const;
 
  private:
-  void write_line(const std::string& line);
-
-  std::string path_;
-  std::ofstream file_;
+  std::unique_ptr<LineFile> file_;
 };
 
 }  // namespace natgrad

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "natgrad/backend.hpp"
+#include "natgrad/checkpoint.hpp"
 #include "natgrad/dataset.hpp"
 #include "natgrad/device.hpp"
 #include "natgrad/direction.hpp"

@@ -12,12 +12,14 @@ namespace natgrad {
 enum class StepRule { kl, quadratic };
 
 std::string_view to_string(StepRule rule);
+/// Throws UsageError, naming the allowed values, where `name` is none of them.
 StepRule parse_step_rule(std::string_view name);
 
 /// automatic: Cholesky where λ > 0, and its failure ladder; the eigendecomposition where λ = 0.
 enum class Solver { automatic, cholesky, eigen };
 
 std::string_view to_string(Solver solver);
+/// Throws UsageError, naming the allowed values, where `name` is none of them.
 Solver parse_solver(std::string_view name);
 
 struct NaturalGradientOptions {
@@ -71,24 +73,28 @@ class QuadraticModel;
 /// Then the KL divergence between the old and the new output distribution is measured on the batch. The step
 /// is accepted if the loss is finite and did not rise and the KL is within the budget; otherwise β is cut and
 /// tried again; after the last try θ is restored bit for bit and λ raised. A batch of another size makes F
-/// anew: averages begin again.
+/// anew: averages begin again; so they do after a NumericError, whose numbers they would keep.
 template <class R>
 class NaturalGradient final : public Optimizer<R> {
  public:
-  /// The network must outlive the optimiser.
+  /// The network must outlive the optimiser. Throws UsageError for options out of range, OutOfMemory.
   NaturalGradient(Network<R>& net, Likelihood likelihood, const NaturalGradientOptions& options);
   ~NaturalGradient() override;
 
   StepReport step(const Batch<R>& batch) override;
+  void visit_state(StateVisitor<R>& state) override;
 
   /// λ of the next step.
   double damping() const { return damping_.value(); }
-  /// Of the last step: ∇(loss + ½η‖θ‖²) and d (P), and F.
+  /// Of the last step: ∇(loss + ½η‖θ‖²) and d (P), and F. Before the first step gradient() and fisher() throw
+  /// UsageError; fisher() after one that ended in a NumericError too.
   VectorView<const R> gradient();
   VectorView<const R> direction() const { return direction_.vector(); }
-  Fisher<R>& fisher() { return *fisher_; }
+  Fisher<R>& fisher();
 
  private:
+  void prepare_fisher(const RowsShape& shape);
+  void visit_fisher(StateVisitor<R>& state);
   void see(const Batch<R>& batch);
   Rows<R> curvature_rows(const Batch<R>& batch);
   Index window_begin(Index samples, Index part) const;
@@ -104,11 +110,13 @@ class NaturalGradient final : public Optimizer<R> {
   void complete_solver(StepReport& report, const Scalars& s, const SolveLadder& rung) const;
   void remember_step(const StepReport& report);
   Scalars try_step(const Batch<R>& batch);
+  void require_finite(const Batch<R>& batch, const Scalars& s);
   void restore() { backend_.copy(start_parameters(), parameters()); }
   MatrixView<R> parameters() const { return {net_.theta().data, net_.theta().size, 1}; }
   MatrixView<R> start_parameters() const { return {start_.data(), start_.size(), 1}; }
   double loss_change(const Scalars& s) const;
   bool acceptable(const Scalars& s) const;
+  bool fits(const Scalars& s) const;
   double cut(const Scalars& s) const;
   double reduction_ratio(const Scalars& s) const;
   std::string describe_failure(const Scalars& s, const SolveLadder& failed) const;
@@ -117,8 +125,8 @@ class NaturalGradient final : public Optimizer<R> {
   Backend<R>& backend_;
   Likelihood likelihood_;
   NaturalGradientOptions options_;
-  Damping damping_;          // λ
-  std::uint32_t steps_ = 0;  // advances the stream of `mc` and the windows
+  Damping damping_;  // λ
+  Index steps_ = 0;  // advances the stream of `mc` and the windows
   GradientPass<R> pass_;
   Signals<R> signals_;
   Activations<R> trial_;   // of the new parameters

@@ -22,16 +22,16 @@ struct NetworkShape {
   /// n_l, the inputs of layer l; `width(l + 1)` its units.
   Index width(Index l) const { return widths[static_cast<std::size_t>(l)]; }
   /// n_{l+1}(n_l + 1).
-  Index layer_parameters(Index l) const { return width(l + 1) * (width(l) + 1); }
-  /// Where layer l begins in θ.
+  Index layer_parameters(Index l) const { return capped_product(width(l + 1), width(l) + 1); }
+  /// Where layer l begins in θ; at most `countless`.
   Index offset(Index l) const;
   /// P = Σ n_{l+1}(n_l + 1).
   Index parameters() const { return offset(layers()); }
   /// "64-32-10 tanh".
   std::string description() const;
 
-  /// Throws UsageError unless there are two widths or more, all positive, and one activation per hidden
-  /// layer.
+  /// Throws UsageError unless there are two widths or more, all from 1 to 2³¹ − 1, and one activation per
+  /// hidden layer.
   void validate() const;
 
   bool operator==(const NetworkShape&) const = default;
@@ -43,9 +43,11 @@ struct NetworkShape {
 enum class Init { lecun, xavier, he, sparse };
 
 std::string_view to_string(Init init);
+/// Throws UsageError, naming the allowed values, where `name` is none of them.
 Init parse_init(std::string_view name);
 
-/// θ of a new network: a pure function of (shape, scheme, seed), the same on every device.
+/// θ of a new network: a pure function of (shape, scheme, seed), the same on every device. Throws UsageError
+/// as NetworkShape::validate, OutOfMemory.
 std::vector<double> initial_parameters(const NetworkShape& shape, Init init, std::uint64_t seed);
 
 /// One layer's part of a vector in θ's order.
@@ -65,14 +67,17 @@ LayerView<R> layer_of(const NetworkShape& shape, VectorView<R> theta, Index l) {
 template <class R>
 class Network {
  public:
+  /// θ = 0; the backend must outlive the network. Throws UsageError as NetworkShape::validate, OutOfMemory.
   Network(Backend<R>& backend, NetworkShape shape);
 
   Backend<R>& backend() const { return *backend_; }
   const NetworkShape& shape() const { return shape_; }
   VectorView<R> theta() const { return theta_.vector(); }
 
-  /// Throws ShapeError unless `theta` has P elements, NumericError where one is not finite in precision R.
+  /// Throws ShapeError unless `theta` has P elements, NumericError naming layer and element where one is not
+  /// finite in precision R; the parameters are then as before.
   void set_parameters(const std::vector<double>& theta);
+  /// A copy of θ; synchronises. Throws DeviceError.
   std::vector<double> parameters() const;
 
  private:
@@ -112,7 +117,8 @@ class Activations {
   std::vector<Buffer<R>> value_buffers_, slope_buffers_;  // by layer
 };
 
-/// Runs x (n_0 × N) through the network.
+/// Runs x (n_0 × N) through the network. This and the two below throw ShapeError where shapes do not fit
+/// together, OutOfMemory, DeviceError.
 template <class R>
 void forward(const Network<R>& net, MatrixView<const R> x, Activations<R>& acts);
 

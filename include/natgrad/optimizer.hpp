@@ -6,6 +6,7 @@
 #include <string>
 
 #include "natgrad/scores.hpp"
+#include "natgrad/state.hpp"
 
 namespace natgrad {
 
@@ -49,8 +50,13 @@ template <class R>
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  /// One step. Throws NumericError, θ unchanged, where the loss or the gradient is not finite.
+  /// One step. Throws NumericError naming the first number that is not finite, with its layer and sample,
+  /// where the loss, the gradient or anything the step builds on is none, or where the update would not fit
+  /// the precision: θ and the optimiser's state are then as before. Throws ShapeError where the batch does
+  /// not fit the network, OutOfMemory, DeviceError.
   virtual StepReport step(const Batch<R>& batch) = 0;
+  /// What the next step builds on, beside θ: moments, averages, λ, positions of random streams.
+  virtual void visit_state(StateVisitor<R>& state) = 0;
 };
 
 /// Loss and gradient of a batch: the part of a step that every optimiser begins with.
@@ -61,7 +67,8 @@ class GradientPass {
   GradientPass(const Network<R>& net, Likelihood likelihood, double l2)
       : net_(net), likelihood_(likelihood), l2_(l2) {}
 
-  /// Runs forward; slots loss, parameter_norm2.
+  /// Runs forward; slots loss, parameter_norm2. Throws ShapeError where the batch does not fit the network,
+  /// as do all of these, OutOfMemory, DeviceError.
   void forward(const Batch<R>& batch);
   /// The empirical score rows of that batch.
   Rows<R> empirical_rows(const Batch<R>& batch);
@@ -75,15 +82,19 @@ class GradientPass {
   VectorView<R> gradient() const { return gradient_.vector(); }
 
   double l2() const { return l2_; }
-  /// loss + ½η‖θ‖² from the slots. Throws NumericError where it, the gradient or θ is not finite.
+  /// loss + ½η‖θ‖² from the slots; NaN where it, the gradient or θ is not finite.
+  double loss(const Scalars& scalars) const;
+  /// The same after `run`; instead of NaN throws NumericError naming the first number that is not finite.
   double checked_loss(const Scalars& scalars) const;
 
  private:
   const Network<R>& net_;
   Likelihood likelihood_;
   double l2_;
+  Batch<R> batch_;  // of the last run
   Activations<R> acts_;
   Signals<R> signals_;
+  Rows<R> rows_;        // of the last run
   Buffer<R> gradient_;  // P, with its first use
 };
 
@@ -91,19 +102,27 @@ struct SgdOptions {
   double learning_rate = 0.1;
   double momentum = 0.0;  // μ of v ← μv + g, θ ← θ − rate·v
   double l2 = 0.0;
+
+  /// Throws UsageError naming the option, its value and what is allowed.
+  void validate() const;
 };
 
 struct AdamOptions {
   double learning_rate = 1e-3;
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double l2 = 0.0;
+
+  /// Throws UsageError naming the option, its value and what is allowed.
+  void validate() const;
 };
 
-/// Stochastic gradient descent with heavy-ball momentum.
+/// Stochastic gradient descent with heavy-ball momentum. The network must outlive it. Throws UsageError for
+/// options out of range, OutOfMemory.
 template <class R>
 std::unique_ptr<Optimizer<R>> make_sgd(Network<R>& net, Likelihood likelihood, const SgdOptions& options);
 
-/// Adam (Kingma & Ba 2015).
+/// Adam (Kingma & Ba 2015). The network must outlive it. Throws UsageError for options out of range,
+/// OutOfMemory.
 template <class R>
 std::unique_ptr<Optimizer<R>> make_adam(Network<R>& net, Likelihood likelihood, const AdamOptions& options);
 

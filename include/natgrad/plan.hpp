@@ -33,7 +33,7 @@ struct RunPlan {
   double bytes() const;
 };
 
-/// Throws UsageError where the options do not go together.
+/// Throws UsageError where the options do not go together, or the network's widths are none.
 RunPlan plan_natural_gradient(const RunShape& run, const NaturalGradientOptions& options);
 RunPlan plan_sgd(const RunShape& run);
 RunPlan plan_adam(const RunShape& run);
@@ -45,11 +45,12 @@ struct StructurePlan {
 };
 
 /// What `auto` stands for: of dense and gram, which solve with all of F directly, the one of fewer operations
-/// among those that fit `limit` bytes; kronecker where neither does.
+/// among those that fit `limit` bytes; kronecker where neither does. `plans` may be empty.
 Structure choose_structure(std::span<const StructurePlan> plans, double limit);
 
 /// Floating-point operations per second of a large product of matrices: the best of several, of the smallest
-/// order whose product takes some milliseconds. Takes about a tenth of a second.
+/// order whose product takes some milliseconds. Takes about a tenth of a second. Throws OutOfMemory,
+/// DeviceError.
 template <class R>
 double gemm_rate(Backend<R>& backend);
 

@@ -19,15 +19,15 @@ struct RowsShape {
     /// ñ.
     Index extended() const { return inputs + (bias ? 1 : 0); }
     /// mñ.
-    Index parameters() const { return units * extended(); }
+    Index parameters() const { return capped_product(units, extended()); }
     bool operator==(const Layer&) const = default;
   };
   std::vector<Layer> layers;
   Index samples = 0, per_sample = 1;  // N, r
 
   /// R = N·r.
-  Index count() const { return samples * per_sample; }
-  /// P.
+  Index count() const { return capped_product(samples, per_sample); }
+  /// P; at most `countless`.
   Index parameters() const { return offset(layers.size()); }
   /// Where layer l begins in a vector of P.
   Index offset(std::size_t l) const;
@@ -46,10 +46,11 @@ struct Rows {
   Index per_sample = 1;     // r
   VectorView<const R> u{};  // R, with g = Sᵀu the gradient of the loss; empty where there is none
 
-  Index samples() const { return layers.front().a.cols; }
-  Index count() const { return layers.front().d.cols; }
+  Index samples() const { return layers.empty() ? 0 : layers.front().a.cols; }
+  Index count() const { return layers.empty() ? 0 : layers.front().d.cols; }
   /// P.
   Index parameters() const;
+  /// Throws ShapeError where there are no layers, or not N inputs and N·r signals in each.
   RowsShape shape() const;
   /// The rows of samples begin … begin + count − 1.
   Rows slice(Index begin, Index count) const;
@@ -63,6 +64,8 @@ LayerView<R> part_of(const RowsShape::Layer& layer, VectorView<R> v) {
   const Index weights = layer.inputs * layer.units;
   return {{v.data, layer.inputs, layer.units}, v.slice(weights, v.size - weights)};
 }
+
+// All that follows throws ShapeError where shapes do not fit together, OutOfMemory, DeviceError.
 
 /// w ← Sv, R; costs about one forward pass. `scratch` holds the widest layer times N at least.
 template <class R>

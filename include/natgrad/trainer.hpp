@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include "natgrad/dataset.hpp"
@@ -17,8 +18,10 @@ struct DeviceDataset {
   Index inputs = 0, target_rows = 0, samples = 0;
 
   DeviceDataset() = default;
+  /// A copy. Throws DataError naming feature and sample where a number is not finite, ShapeError where x and
+  /// y do not fit together, OutOfMemory.
   DeviceDataset(Device& device, const Dataset<R>& host);
-  /// All samples, or some neighbours.
+  /// All samples, or some neighbours. Throws ShapeError where there are no such samples.
   Batch<R> batch() const { return batch(0, samples); }
   Batch<R> batch(Index begin, Index count) const;
 };
@@ -31,7 +34,9 @@ struct Evaluation {
       squared_error;  // otherwise: Σ over outputs of (mean − target)², averaged over samples
 };
 
-/// `target_scaling`: what the targets went through; squared errors are given in the data's own units.
+/// `target_scaling`: what the targets went through; squared errors are given in the data's own units. A loss
+/// that is not finite is given as it is. Throws ShapeError where data or scaling do not fit the network,
+/// OutOfMemory, DeviceError.
 template <class R>
 Evaluation evaluate(const Network<R>& net, Likelihood likelihood, const DeviceDataset<R>& data,
                     const Scaling& target_scaling);
@@ -84,6 +89,9 @@ struct TrainingSummary {
   double epochs = 0.0, seconds = 0.0;
   double largest_kl_ratio = 0.0;  // measured KL / budget over the accepted steps
   EvaluationRecord last;
+  // The evaluation with the smallest loss, of the test set where there is one.
+  Index best_step = 0;
+  double best_loss = std::numeric_limits<double>::infinity();
 };
 
 /// Samples of the epochs, one after the other: epoch e in the order of stream (seed, shuffle, e). Every batch
@@ -91,9 +99,12 @@ struct TrainingSummary {
 template <class R>
 class BatchStream {
  public:
+  /// Throws UsageError unless there are 1 ≤ N ≤ `data.samples` samples in a batch, OutOfMemory.
   BatchStream(Backend<R>& backend, const DeviceDataset<R>& data, Index batch, std::uint64_t seed);
   /// Valid until the next call.
   Batch<R> next();
+  /// The position.
+  void visit_state(StateVisitor<R>& state);
 
  private:
   void start_epoch();
@@ -102,7 +113,7 @@ class BatchStream {
   const DeviceDataset<R>& data_;
   Index batch_;
   std::uint64_t seed_;
-  std::uint32_t epoch_ = 0;
+  Index epoch_ = 0;      // begun so far
   Index used_ = 0;       // of the epoch's order
   Buffer<Index> order_;  // of the epoch
   Buffer<R> x_, y_;
@@ -112,25 +123,39 @@ class BatchStream {
 template <class R>
 class Trainer {
  public:
-  /// All referenced objects must outlive the trainer. `test` may have no samples.
+  /// All referenced objects must outlive the trainer. `test` may have no samples. Throws UsageError as
+  /// TrainerOptions::validate, DataError and ShapeError as DeviceDataset, OutOfMemory.
   Trainer(Network<R>& net, Likelihood likelihood, Optimizer<R>& optimizer, const Dataset<R>& train,
           const Dataset<R>& test, const Scaling& target_scaling, const TrainerOptions& options);
 
   std::function<void(const StepRecord&)> on_step;
   std::function<void(const EvaluationRecord&)> on_evaluation;
+  /// After a step and the evaluation that was due: the moment at which `visit_state` saves a run that goes on
+  /// as if it had never stopped. `last`: a limit is reached; one more evaluation may follow.
+  std::function<void(Index step, bool last)> on_boundary;
   /// Finishes the step and ends the run once it holds true; may be set from a signal handler.
   const std::atomic<bool>* interrupt = nullptr;
 
+  /// Goes on from the state that was restored, else from step 0. Throws what `Optimizer::step` and
+  /// `evaluate` throw, a NumericError with the step in front.
   TrainingSummary run();
+
+  /// All that the next steps build on, θ included; to restore it, the trainer and its optimiser must be made
+  /// with the options of the run that was saved, limits and evaluation aside.
+  void visit_state(StateVisitor<R>& state);
 
   /// The averaged iterate, or null where none is kept.
   const Network<R>* average() const { return average_ ? &*average_ : nullptr; }
+  /// θ (P) of the summary's best step.
+  std::vector<double> best_parameters() const { return {best_.begin(), best_.end()}; }
 
  private:
-  StepRecord one_step(Index step, BatchStream<R>& batches);
+  void one_step();
+  void count(const StepRecord& record);
   void update_average(Index step);
-  EvaluationRecord evaluate_now(Index step);
-  std::optional<StopReason> limit_reached(const StepRecord& record, const TrainingSummary& so_far) const;
+  EvaluationRecord measure() const;
+  void evaluate_now();
+  std::optional<StopReason> limit_reached() const;
 
   Network<R>& net_;
   Likelihood likelihood_;
@@ -138,7 +163,13 @@ class Trainer {
   DeviceDataset<R> train_, test_;
   Scaling target_scaling_;
   TrainerOptions options_;
+  std::optional<BatchStream<R>> batches_;
   std::optional<Network<R>> average_;  // θ̄
+  TrainingSummary summary_;            // so far
+  Index rejected_in_a_row_ = 0;
+  Index evaluated_ = -1;                                         // the step of the last evaluation
+  double batch_loss_ = std::numeric_limits<double>::infinity();  // after the last step
+  std::vector<R> best_;                                          // θ, P
 };
 
 }  // namespace natgrad

@@ -16,8 +16,10 @@ namespace natgrad::cli {
 namespace {
 
 std::string to_text(const toml::node& node) {
+  // Nested lists would be indented by more than their own length.
+  constexpr auto flags = toml::toml_formatter::default_flags & ~toml::format_flags::indentation;
   std::ostringstream out;
-  node.visit([&](const auto& value) { out << toml::toml_formatter{value}; });
+  node.visit([&](const auto& value) { out << toml::toml_formatter{value, flags}; });
   return out.str();
 }
 
@@ -75,11 +77,27 @@ void read_entry(const std::string& path, const toml::key& key, const toml::node&
   options.sources[entry->name] = Source::file;
 }
 
+/// toml++ recurses over the parts of a key, a.b.c, and would run out of stack: refuses lines with more dots
+/// than a file of options needs between commas and slashes.
+void require_short_keys(const std::string& path, std::string_view text) {
+  constexpr int most_dots = 64;
+  Index line = 1;
+  int dots = 0;
+  for (const char c : text) {
+    line += c == '\n';
+    dots = c == '\n' || c == ',' || c == '/' ? 0 : dots + (c == '.');
+    if (dots > most_dots)
+      throw UsageError(
+          fmt::format("{}: line {}: found a key of many parts, expected NAME = VALUE", path, line));
+  }
+}
+
 }  // namespace
 
 void read_config(const std::string& path, Options& options) {
   const Bytes bytes = read_file(path);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  require_short_keys(path, text);
   try {
     const toml::table table = toml::parse(text, path);
     for (const auto& [key, node] : table) read_entry(path, key, node, options);

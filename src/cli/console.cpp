@@ -1,18 +1,37 @@
 #include "cli/console.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 
 namespace natgrad::cli {
 namespace {
 
-void print(std::FILE* stream, const std::string& text) {
+void print(std::FILE* stream, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stream);
   std::fflush(stream);
 }
 
 }  // namespace
 
-void print_out(const std::string& text) { print(stdout, text); }
-void print_error(const std::string& text) { print(stderr, text); }
+void print_out(std::string_view text) { print(stdout, text); }
+void print_error(std::string_view text) { print(stderr, text); }
+
+void print_escaped(std::string_view text) {
+  constexpr std::size_t head = 3000, tail = 1000;
+  constexpr std::string_view omission = " ... ", hex = "0123456789abcdef";
+  std::array<char, 4 * (head + tail) + omission.size()> shown;  // \xNN takes four
+  auto end = shown.begin();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i == head && text.size() > head + tail) {
+      end = std::ranges::copy(omission, end).out;
+      i = text.size() - tail;
+    }
+    const auto c = static_cast<unsigned char>(text[i]);
+    const char escape[] = {'\\', 'x', hex[c / 16], hex[c % 16]};
+    end = c < 0x20 || c == 0x7f ? std::ranges::copy(escape, end).out : (*end = text[i], end + 1);
+  }
+  print_error({shown.begin(), end});
+}
 
 }  // namespace natgrad::cli

@@ -1,12 +1,16 @@
 /// Standard output and standard error.
 #pragma once
 
-#include <string>
+#include <string_view>
 
 namespace natgrad::cli {
 
-/// Write text as it is, at once. That a stream cannot be written to ends no run.
-void print_out(const std::string& text);
-void print_error(const std::string& text);
+/// Write text as it is, at once, without taking memory. That a stream cannot be written to ends no run.
+void print_out(std::string_view text);
+void print_error(std::string_view text);
+
+/// Likewise to standard error, what files or users may have put in: control characters as \xNN, so that they
+/// neither drive the terminal nor begin a line; of a text of more than 4000 bytes the middle is left out.
+void print_escaped(std::string_view text);
 
 }  // namespace natgrad::cli

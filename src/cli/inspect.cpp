@@ -45,6 +45,7 @@ Dataset<R> read_batch(const Options& options, Model model) {
   DataOptions files;
   files.train_x = options.x;
   files.train_y = options.y;
+  files.max_decompressed = options.max_decompressed;
   model.input_scaling = model.target_scaling = {};
   model.class_names.clear();
   return load_data_for_model<R>(files, model, true);

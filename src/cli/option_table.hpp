@@ -50,8 +50,9 @@ struct OptionTraits {
   bool on_off = false;                         ///< a boolean that is given as on or off, not as a flag
   bool bytes = false;                          ///< a number of bytes, also with K, M or G behind it
   std::vector<Governors> only_with = {};       ///< each of them, in the order of what governs what
-  bool recorded = true;  ///< belongs to config.toml: it says what is computed, not where it goes
-  bool path = false;     ///< names a file; config.toml holds it from the root
+  bool recorded = true;     ///< belongs to config.toml: it says what is computed, not where it goes
+  bool path = false;        ///< names a file; config.toml holds it from the root
+  bool may_change = false;  ///< where a run is resumed: it says how far, not what is computed
 };
 
 struct OptionEntry {

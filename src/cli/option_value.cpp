@@ -59,7 +59,8 @@ std::optional<Index> parse_bytes(std::string_view text) {
 template <class T>
 std::optional<T> parse(const OptionTraits& traits, std::string_view text) {
   if constexpr (std::is_same_v<T, std::string>) {
-    if (traits.choices.empty()) return text.empty() ? std::nullopt : std::optional(std::string(text));
+    if (text.empty() || text.find('\0') != text.npos) return std::nullopt;  // a path would end there
+    if (traits.choices.empty()) return std::string(text);
     const auto choice = std::ranges::find(traits.choices, text);
     return choice == traits.choices.end() ? std::nullopt : std::optional(std::string(text));
   } else if constexpr (std::is_same_v<T, bool>) {

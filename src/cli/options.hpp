@@ -66,7 +66,9 @@ struct Options : DataOptions {
   bool tf32 = false, no_graph = false;
 
   // files and output
-  std::string out, model, weights, x, y, profile_steps;
+  std::string out, model, weights, x, y, profile_steps, resume;
+  std::string checkpoint_every = "600s";
+  Index keep_checkpoints = 3;
   bool overwrite = false, quiet = false, print_config = false, json = false;
   bool dump_fisher = false, dump_inverse = false, spectrum = false;
 

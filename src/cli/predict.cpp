@@ -7,6 +7,7 @@
 #include "cli/console.hpp"
 #include "cli/model_options.hpp"
 #include "cli/resolve.hpp"
+#include "io/gzip.hpp"
 #include "io/idx.hpp"
 #include "io/npy.hpp"
 
@@ -17,8 +18,9 @@ constexpr Index chunk = 4096;  // samples; bounds the memory of the hidden layer
 
 /// What is neither NPY nor IDX is taken for CSV.
 DataOptions input_options(const Options& options) {
-  const Bytes content = read_file(options.x);
+  const Bytes content = read_decompressed(options.x, options.max_decompressed);
   DataOptions data;
+  data.max_decompressed = options.max_decompressed;
   const bool array = is_npy(content) || is_idx(content);
   (array ? data.train_x : data.train_csv) = options.x;
   if (array && options.given("target"))

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <new>
@@ -13,6 +15,7 @@
 #include "cli/console.hpp"
 #include "cli/nearest_name.hpp"
 #include "cli/option_value.hpp"
+#include "cli/resume.hpp"
 
 namespace natgrad::cli {
 namespace {
@@ -68,10 +71,25 @@ void add_options(CLI::App& app, Command command, Arguments& arguments) {
         ->group("output");
 }
 
+/// The options of the file, or of the run to be resumed.
+Options options_of_file(const Arguments& arguments) {
+  Options options;
+  std::vector<const OptionEntry*> given;
+  for (const auto& [entry, text] : arguments.texts) given.push_back(entry);
+  const auto resume = arguments.texts.find(find_option(train, "resume"));
+  if (resume != arguments.texts.end()) {
+    if (!arguments.config.empty())
+      throw UsageError("--config: cannot be given with --resume, which has the config.toml of its run");
+    return options_of_run(resume_point(resume->second), given);
+  }
+  if (!arguments.config.empty()) read_config(arguments.config, options);
+  if (options.given("resume")) throw UsageError(arguments.config + ": resume: is for the command line only");
+  return options;
+}
+
 /// The file's options, then those of the command line over them.
 Options gather(const Arguments& arguments) {
-  Options options;
-  if (!arguments.config.empty()) read_config(arguments.config, options);
+  Options options = options_of_file(arguments);
   for (const auto& [entry, text] : arguments.texts) {
     set_value(*entry, fmt::format("--{} {}", entry->name, text), text, options);
     options.sources[entry->name] = Source::command_line;
@@ -147,8 +165,11 @@ int parse_and_run(int argc, const char* const* argv) {
                                extras.front(), nearest_name(extras.front(), names)));
 }
 
-int fail(const std::string& message, int exit_code) {
-  print_error("natgrad: error: " + message + "\n");
+/// Takes no memory: there may be none left.
+int fail(std::initializer_list<std::string_view> message, int exit_code) noexcept {
+  print_error("natgrad: error: ");
+  for (const std::string_view part : message) print_escaped(part);
+  print_error("\n");
   return exit_code;
 }
 
@@ -158,14 +179,13 @@ int run_program(int argc, const char* const* argv) {
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& error) {
-    return fail(error.what(), error.exit_code());
+    return fail({error.what()}, error.exit_code());
   } catch (const std::bad_alloc&) {
-    return fail("the host memory does not suffice; try a smaller --batch, network or data set", 5);
+    return fail({"the host memory does not suffice; try a smaller --batch, network or data set"}, 5);
   } catch (const std::filesystem::filesystem_error& error) {
-    return fail(error.path1().string() + ": " + error.code().message(), 3);
+    return fail({error.path1().native(), ": ", std::strerror(error.code().value())}, 3);
   } catch (const std::exception& error) {
-    return fail(
-        std::string("unexpected: ") + error.what() + "; please report it with natgrad doctor's output", 1);
+    return fail({"unexpected: ", error.what(), "; please report it with natgrad doctor's output"}, 1);
   }
 }
 

@@ -121,7 +121,7 @@ void resolve_device(Options& options) {
 void warn_of_gpu_options(const Options& options, std::string_view device) {
   if (!device.starts_with("cpu")) return;
   for (const char* name : {"kernels", "tf32", "no-graph", "profile-steps"})
-    if (options.given(name))
+    if (options.source(name) == Source::command_line)
       print_error(fmt::format("natgrad: warning: --{} has no effect on the CPU\n", name));
 }
 

@@ -27,20 +27,37 @@ RunDirectory::RunDirectory(const std::string& path, bool overwrite)
     : path_(path.empty() ? unused_default() : fs::path(path)) {
   if (fs::exists(path_) && !fs::is_directory(path_))
     throw UsageError(fmt::format("--out {}: is a file, expected a folder or a new name", path_.string()));
-  for (const std::string& file : {config(), metrics(), model(), average_model()}) {
-    if (overwrite || !fs::exists(file)) continue;
-    throw UsageError(fmt::format("--out {}: holds a run already ({}); give another folder, or --overwrite",
-                                 path_.string(), file));
-  }
+  if (overwrite) return;
+  for (const std::string& file : files())
+    if (fs::exists(file))
+      throw UsageError(
+          fmt::format("--out {}: holds a run already ({}); give another folder, --overwrite, or --resume {}",
+                      path_.string(), file, path_.string()));
 }
 
-void RunDirectory::create(const std::string& text) const {
-  make_directory(path());
-  std::error_code error;
-  for (const std::string& file : {config(), metrics(), model(), average_model()})
-    if (fs::remove(file, error); error) throw DataError(file + ": cannot be replaced: " + error.message());
-  write_text(config(), text);
+RunDirectory RunDirectory::existing(const std::string& path) {
+  RunDirectory run{fs::path(path)};
+  if (!fs::is_regular_file(run.config()))
+    throw UsageError(fmt::format("--resume {}: holds no run: there is no {}", path, run.config()));
+  return run;
 }
+
+DirectoryLock RunDirectory::lock() const {
+  make_directory(path());
+  DirectoryLock lock(path());
+  remove_temporaries(path());
+  checkpoints().create();
+  return lock;
+}
+
+void RunDirectory::clear() const {
+  std::error_code error;
+  for (const std::string& file : files())
+    if (fs::remove(file, error); error) throw DataError(file + ": cannot be replaced: " + error.message());
+  checkpoints().clear();
+}
+
+void RunDirectory::write_config(const std::string& text) const { write_text(config(), text); }
 
 void make_directory(const std::string& path) {
   std::error_code error;

@@ -1,6 +1,7 @@
 #include "cli/summary.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <fstream>
 
@@ -78,6 +79,8 @@ std::string summary_text(const RunFacts& facts, const Options& options, const Tr
   };
   result("train", summary.last.train, summary.last.average_train);
   result("test", summary.last.test, summary.last.average_test);
+  line("best", fmt::format("{} loss {:.4g}, after step {}", summary.last.test ? "test" : "train",
+                           summary.best_loss, summary.best_step));
   if (options.optimizer == "natural") {
     line("steps", fmt::format("{} accepted, {} rejected, {} tries cut back", summary.steps - summary.rejected,
                               summary.rejected, summary.backtracks));
@@ -88,8 +91,10 @@ std::string summary_text(const RunFacts& facts, const Options& options, const Tr
        fmt::format("{:.3g} s of stepping, {:.3g} s a step, {} on {}", summary.seconds,
                    summary.seconds / static_cast<double>(summary.steps), options.precision, facts.device));
   line("memory", memory_text(facts));
-  line("files", fmt::format("{0}/model.safetensors, {1}{0}/metrics.jsonl, {0}/config.toml", facts.folder,
-                            options.average > 0.0 ? facts.folder + "/model-average.safetensors, " : ""));
+  std::vector<std::string> files = {"model.safetensors", "model-best.safetensors"};
+  if (options.average > 0.0) files.emplace_back("model-average.safetensors");
+  files.insert(files.end(), {"metrics.jsonl", "config.toml", "checkpoints"});
+  line("files", fmt::format("{0}/{1}", facts.folder, fmt::join(files, ", " + facts.folder + "/")));
   return text;
 }
 

@@ -10,7 +10,9 @@
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
 #include "cli/resolve.hpp"
+#include "cli/resume.hpp"
 #include "cli/run_directory.hpp"
+#include "cli/run_saver.hpp"
 #include "cli/summary.hpp"
 #include "natgrad/metrics.hpp"
 
@@ -53,15 +55,16 @@ class Warnings {
 };
 
 template <class R>
-void save(const std::string& path, const Network<R>& net, const DataSplit<R>& data) {
+void save(const std::string& path, const NetworkShape& shape, std::vector<double> parameters,
+          const DataSplit<R>& data) {
   Model model;
-  model.widths = net.shape().widths;
-  model.activations = net.shape().activations;
+  model.widths = shape.widths;
+  model.activations = shape.activations;
   model.likelihood = data.likelihood;
   model.input_scaling = data.input_scaling;
   model.target_scaling = data.target_scaling;
   model.class_names = data.class_names;
-  model.parameters = net.parameters();
+  model.parameters = std::move(parameters);
   model.double_precision = sizeof(R) == 8;
   save_model(path, model);
 }
@@ -69,8 +72,8 @@ void save(const std::string& path, const Network<R>& net, const DataSplit<R>& da
 /// Steps until a limit or a signal; writes and prints what happens.
 template <class R>
 TrainingSummary train_and_report(Trainer<R>& trainer, Device& device, const Options& options,
-                                 const std::string& metrics_path, const InterruptGuard& interrupt) {
-  MetricsWriter metrics(metrics_path);
+                                 MetricsWriter& metrics, RunSaver<R>& saver,
+                                 const InterruptGuard& interrupt) {
   std::optional<Progress> progress;
   if (!options.quiet) progress.emplace(trainer_options(options), isatty(STDOUT_FILENO) == 1);
   Warnings warnings;
@@ -88,7 +91,21 @@ TrainingSummary train_and_report(Trainer<R>& trainer, Device& device, const Opti
     metrics.write(record);
     if (progress) progress->evaluation(record);
   };
-  return trainer.run();
+  trainer.on_boundary = [&](Index step, bool last) {
+    if (saver.step_done(step, last) || last)
+      return;  // the last failure ends the program, once models are saved
+    if (progress) progress->finish();
+    print_error(fmt::format("natgrad: warning: {}\n", saver.failure()));
+  };
+  try {
+    return trainer.run();
+  } catch (const Error&) {
+    if (progress) progress->finish();
+    if (saver.saved())
+      print_error(fmt::format("natgrad: the checkpoint of step {} is whole: {} goes on from there\n",
+                              *saver.saved(), saver.resume_command()));
+    throw;
+  }
 }
 
 /// The run's plan, printed and found to fit.
@@ -107,31 +124,60 @@ RunPlan make_plan(Options& options, const Device& device, const NetworkShape& sh
 }
 
 template <class R>
-int train_in_precision(Options options, const RunDirectory& directory) {
+void restore(Trainer<R>& trainer, Device& device, const Checkpoint<R>& found, const Options& options) {
+  StateVisitor<R> state = StateVisitor<R>::restoring(device, found.state);
+  trainer.visit_state(state);
+  const auto text = found.about.find("device");
+  if (text != found.about.end() && text->second != device.description())
+    print_error(
+        fmt::format("natgrad: warning: the run was on {}, this is {}: it goes on, but not bit for bit\n",
+                    text->second, device.description()));
+  print_message(options, fmt::format("resumed after step {}", found.state.counts.at("steps")));
+}
+
+template <class R>
+int train_in_precision(Options options, const RunDirectory& directory, const std::string& checkpoint) {
+  const bool resumes = !options.resume.empty();
   std::string device;
   const auto backend = open_device<R>(options, &device);
   print_message(options, fmt::format("device: {}", device));
   warn_of_gpu_options(options, backend->name());
   const DataSplit<R> data = load_data<R>(options);
+  if (resumes) options.init_from.clear();  // θ comes from the checkpoint
   const NetworkShape shape = network_shape(options, data.train.x.rows, data.outputs);
   trainer_options(options).validate(data.train.samples());
   print_message(options, data_text(data));
   const RunPlan plan = make_plan(options, *backend, shape, data);
+  options.device = backend->name();  // config.toml repeats just this run
+  options.likelihood = to_string(data.likelihood);
 
+  const DirectoryLock lock = directory.lock();
+  const std::map<std::string, std::string> about = about_run(options, *backend, data);
+  std::optional<Checkpoint<R>> found;
+  if (resumes) found = open_checkpoint<R>(checkpoint, directory.checkpoints(), about);
   Network<R> net(*backend, shape);
-  net.set_parameters(start_parameters(options, shape));
+  if (!resumes) net.set_parameters(start_parameters(options, shape));
   const auto optimizer = make_optimizer<R>(net, data.likelihood, options);
   Trainer<R> trainer(net, data.likelihood, *optimizer, data.train, data.test, data.target_scaling,
                      trainer_options(options));
-
-  options.device = backend->name();  // config.toml repeats just this run
-  options.likelihood = to_string(data.likelihood);
+  if (found) restore(trainer, *backend, *found, options);
+  if (!resumes) directory.clear();
+  directory.write_config(config_text(options));
   const InterruptGuard interrupt;
-  directory.create(config_text(options));
-  const TrainingSummary summary =
-      train_and_report(trainer, *backend, options, directory.metrics(), interrupt);
-  save(directory.model(), net, data);
-  if (trainer.average() != nullptr) save(directory.average_model(), *trainer.average(), data);
+  MetricsWriter metrics = found ? MetricsWriter(directory.metrics(), found->state.counts.at("metrics.bytes"))
+                                : MetricsWriter(directory.metrics());
+  const Index resumed_at = found ? found->state.counts.at("steps") : 0;
+  found.reset();  // its memory
+  RunSaver<R> saver(trainer, *backend, metrics, directory, options, about);
+  const TrainingSummary summary = train_and_report(trainer, *backend, options, metrics, saver, interrupt);
+  if (resumes && summary.steps == resumed_at)
+    print_error("natgrad: warning: the run's limits were reached already; give --resume a higher --steps\n");
+
+  make_directory(directory.path());  // perhaps it was removed meanwhile
+  save(directory.model(), shape, net.parameters(), data);
+  save(directory.best_model(), shape, trainer.best_parameters(), data);
+  if (trainer.average() != nullptr)
+    save(directory.average_model(), shape, trainer.average()->parameters(), data);
   if (!options.quiet) {
     const RunFacts facts{.network = shape.description(),
                          .parameters = shape.parameters(),
@@ -143,7 +189,11 @@ int train_in_precision(Options options, const RunDirectory& directory) {
                          .folder = directory.path()};
     print_out(fmt::format("\n{}", summary_text(facts, options, summary)));
   }
-  return summary.reason == StopReason::interrupted ? 128 + interrupt.signal() : 0;
+  if (!saver.failure().empty()) throw DataError(saver.failure());
+  if (summary.reason != StopReason::interrupted) return 0;
+  print_error(
+      fmt::format("natgrad: interrupted after step {}; {} goes on\n", summary.steps, saver.resume_command()));
+  return 128 + interrupt.signal();
 }
 
 }  // namespace
@@ -154,8 +204,11 @@ int run_train(Options options) {
     print_out(config_text(options));
     return 0;
   }
-  const RunDirectory directory(options.out, options.overwrite);
-  return with_precision(options, [&]<class R>() { return train_in_precision<R>(options, directory); });
+  const ResumePoint point = options.resume.empty() ? ResumePoint{} : resume_point(options.resume);
+  const RunDirectory directory = options.resume.empty() ? RunDirectory(options.out, options.overwrite)
+                                                        : RunDirectory::existing(point.folder);
+  return with_precision(
+      options, [&]<class R>() { return train_in_precision<R>(options, directory, point.checkpoint); });
 }
 
 }  // namespace natgrad::cli

@@ -14,9 +14,9 @@ namespace natgrad {
 
 /// The libraries take 32-bit sizes.
 inline blasint to_blas(Index n) {
-  if (n > INT32_MAX)
-    throw ShapeError("a dimension of " + std::to_string(n) +
-                     " exceeds the 2147483647 of BLAS; try a smaller --batch");
+  if (n < 0 || n > INT32_MAX)
+    throw ShapeError("a dimension is " + std::to_string(n) +
+                     ", must be 0 to 2147483647, the most that BLAS takes; try a smaller --batch");
   return static_cast<blasint>(n);
 }
 

@@ -117,7 +117,7 @@ class CpuBackend final : public Backend<R> {
   Scalars scalars_;
   std::vector<double> partial_;  // of reductions
   std::vector<double> terms_;    // of the second sum of an operation
-  std::vector<int> info_;        // of a batch of factorisations
+  std::vector<int> info_;        // of a batch of factorisations; integers of an eigendecomposition
   std::vector<R> workspace_;     // of one operation, for all its threads
   std::vector<Phase> phases_;    // open ones, innermost last
   Clock::time_point phase_start_;

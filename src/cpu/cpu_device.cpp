@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "cpu/cpu_backend.hpp"
+#include "host_memory.hpp"
 #include "natgrad/device/quadratic_model.hpp"
 #include "operation_shapes.hpp"
 #include "random.hpp"
@@ -24,19 +24,15 @@ int available_cores() {
 
 namespace {
 
-/// Bytes that the system can give without swapping; all there are where it does not tell.
-std::size_t available_memory() {
-  std::ifstream meminfo("/proc/meminfo");
-  for (std::string line; std::getline(meminfo, line);)
-    if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(line.find(':') + 1)) * 1024;
-  return std::numeric_limits<std::size_t>::max();
-}
+constexpr std::align_val_t cpu_alignment{64};  // a cache line, a vector register
 
 }  // namespace
 
 template <class R>
 CpuBackend<R>::CpuBackend(int threads)
-    : threads_(threads > 0 ? threads : available_cores()), memory_(available_memory()) {
+    : threads_(threads > 0 ? threads : available_cores()), memory_(available_host_memory()) {
+  if (threads < 0)
+    throw UsageError("threads is " + std::to_string(threads) + ", must be at least 0, which takes all cores");
   openblas_set_num_threads(threads_);  // the OpenMP build ignores OPENBLAS_NUM_THREADS
 }
 
@@ -57,10 +53,8 @@ std::size_t CpuBackend<R>::available_bytes() const {
 
 template <class R>
 void* CpuBackend<R>::allocate_bytes(std::size_t bytes) {
-  constexpr std::size_t alignment = 64;  // a cache line, a vector register
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   const std::size_t left = available_bytes();
-  void* memory = bytes <= left ? std::aligned_alloc(alignment, rounded) : nullptr;
+  void* memory = bytes <= left ? ::operator new(bytes, cpu_alignment, std::nothrow) : nullptr;
   if (memory == nullptr)
     throw OutOfMemory("cpu: " + std::to_string(bytes) + " bytes wanted, " + std::to_string(left) +
                       " free; try another structure, a smaller --batch or a smaller network");
@@ -69,7 +63,7 @@ void* CpuBackend<R>::allocate_bytes(std::size_t bytes) {
 
 template <class R>
 void CpuBackend<R>::deallocate_bytes(void* memory) noexcept {
-  std::free(memory);
+  ::operator delete(memory, cpu_alignment);
 }
 
 template <class R>

@@ -145,7 +145,7 @@ void CpuBackend<R>::unit_blocks(const LayerFactors<R>& layer, R alpha, R beta, B
   shapes::unit_blocks(layer, f);
   constexpr Index chunk = 256;  // samples whose weighted inputs stay in cache
   const Index samples = layer.a.cols, order = layer.inputs(), per_thread = order * chunk;
-  R* memory = workspace(threads_ * per_thread);
+  R* memory = workspace(team(threads_, f.count) * per_thread);
   // F_j ← βF_j + α Σ over chunks of (ã√w)(ã√w)ᵀ; products inside the loop take one thread.
   parallel_for(threads_, f.count, samples * order * order, [&](Index j) {
     const MatrixView<R> weighted{memory + omp_get_thread_num() * per_thread, order, chunk};

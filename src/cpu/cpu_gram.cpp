@@ -82,7 +82,8 @@ void CpuBackend<R>::gram(std::span<const LayerFactors<R>> layers, MatrixView<R> 
   const Index samples = k.rows / r;
   double operations = 0.0;
   for (const LayerFactors<R>& layer : layers)
-    operations += static_cast<double>(samples * samples * layer.a.rows + k.size() * layer.units());
+    operations += static_cast<double>(samples * samples) * static_cast<double>(layer.a.rows) +
+                  static_cast<double>(k.size()) * static_cast<double>(layer.units());
   const int threads = useful_threads(threads_, operations);
   const Index tile = tile_samples(samples, r, threads), tiles = (samples + tile - 1) / tile;
   const Index per_thread = tile * tile + tile * r * tile * r + tile * r;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "cpu/blas.hpp"
 #include "cpu/cpu_backend.hpp"
@@ -66,7 +67,7 @@ void CpuBackend<R>::gemm(Transpose ta, Transpose tb, R alpha, MatrixView<const R
     pick<R>(cblas_sgemv, cblas_dgemv)(CblasColMajor, flag(ta), to_blas(a.rows), to_blas(a.cols), alpha,
                                       a.data, leading(a.stride), b.data, 1, beta, c.data, 1);
   } else {
-    const BlasThreads blas(threads_, 2.0 * static_cast<double>(c.size() * k));
+    const BlasThreads blas(threads_, 2.0 * static_cast<double>(c.size()) * static_cast<double>(k));
     pick<R>(cblas_sgemm, cblas_dgemm)(CblasColMajor, flag(ta), flag(tb), to_blas(c.rows), to_blas(c.cols),
                                       to_blas(k), alpha, a.data, leading(a.stride), b.data, leading(b.stride),
                                       beta, c.data, leading(c.stride));
@@ -86,7 +87,7 @@ void CpuBackend<R>::hadamard(MatrixView<const R> x, MatrixView<const R> y, Matri
 template <class R>
 void CpuBackend<R>::syrk(R alpha, MatrixView<const R> a, R beta, MatrixView<R> c) {
   shapes::syrk(a, c);
-  const BlasThreads blas(threads_, static_cast<double>(c.size() * a.cols));
+  const BlasThreads blas(threads_, static_cast<double>(c.size()) * static_cast<double>(a.cols));
   pick<R>(cblas_ssyrk, cblas_dsyrk)(CblasColMajor, CblasLower, CblasNoTrans, to_blas(a.rows), to_blas(a.cols),
                                     alpha, a.data, leading(a.stride), beta, c.data, leading(c.stride));
 }
@@ -118,14 +119,15 @@ void CpuBackend<R>::damp(BatchView<const R> f, R lambda, BatchView<R> out) {
 
 template <class R>
 void CpuBackend<R>::cholesky(BatchView<R> a) {
-  const Index operations = a.n * a.n * a.n / 3;
+  const Index order = to_blas(a.n);  // throws here, not inside the loop
+  const double operations = static_cast<double>(order) * static_cast<double>(order * order) / 3.0;
   info_.assign(static_cast<std::size_t>(a.count), 0);
   if (a.count == 1) {
-    const BlasThreads blas(threads_, static_cast<double>(operations));
+    const BlasThreads blas(threads_, operations);
     info_[0] = cholesky_one(a[0]);
   } else {  // inside a parallel loop every call of the library takes one thread
     const BlasThreads blas(1);
-    parallel_for(threads_, a.count, operations,
+    parallel_for(threads_, a.count, static_cast<Index>(operations),
                  [&](Index k) { info_[static_cast<std::size_t>(k)] = cholesky_one(a[k]); });
   }
   const auto first = std::ranges::find_if(info_, [](int i) { return i != 0; });
@@ -137,11 +139,12 @@ void CpuBackend<R>::cholesky_solve(BatchView<const R> l, MatrixView<R> b) {
   shapes::cholesky_solve(l, b);
   if (b.size() == 0) return;
   if (l.count == 1) {
-    const BlasThreads blas(threads_, 2.0 * static_cast<double>(l.n * b.size()));
+    const BlasThreads blas(threads_, 2.0 * static_cast<double>(l.n) * static_cast<double>(b.size()));
     solve_one(l[0], b);
   } else {
     const BlasThreads blas(1);
-    parallel_for(threads_, l.count, 2 * l.n * l.n, [&](Index k) { solve_one(l[k], b.columns(k, 1)); });
+    const Index order = to_blas(l.n);  // throws here, not inside the loop
+    parallel_for(threads_, l.count, 2 * order * order, [&](Index k) { solve_one(l[k], b.columns(k, 1)); });
   }
 }
 
@@ -149,20 +152,34 @@ template <class R>
 void CpuBackend<R>::triangular_solve(Side side, Transpose t, MatrixView<const R> l, MatrixView<R> b) {
   shapes::triangular_solve(side, l, b);
   if (b.size() == 0) return;
-  const BlasThreads blas(threads_, static_cast<double>(l.rows * b.size()));
+  const BlasThreads blas(threads_, static_cast<double>(l.rows) * static_cast<double>(b.size()));
   triangular_one(side, t, l, b);
 }
+
+// The workspace of 1 + 6n + 2n² elements that LAPACK's divide and conquer asks for ends below 2³¹.
+constexpr Index largest_eigen_order = 32766;
 
 template <class R>
 void CpuBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
   shapes::eigen(a, w);
   if (a.rows == 0) return;
+  if (a.rows > largest_eigen_order)
+    throw ShapeError("eigen: the order is " + std::to_string(a.rows) +
+                     ", LAPACK, which counts its workspace in 32 bits, allows " +
+                     std::to_string(largest_eigen_order) +
+                     "; try --solver cholesky with a --damping above 0, or a --structure of smaller blocks");
   if (!all_finite_lower<R>(a)) {  // the library may loop for ever over these
     return record_failure(-1);
   }
-  const BlasThreads blas(threads_, static_cast<double>(a.rows * a.size()));
-  record_failure(pick<R>(LAPACKE_ssyevd, LAPACKE_dsyevd)(LAPACK_COL_MAJOR, 'V', 'L', to_blas(a.rows), a.data,
-                                                         leading(a.stride), w.data));
+  const lapack_int n = to_blas(a.rows), size = 1 + 6 * n + 2 * n * n, integers = 3 + 5 * n;
+  const auto release = [this](R* memory) { deallocate_bytes(memory); };
+  const std::unique_ptr<R, decltype(release)> work(
+      static_cast<R*>(allocate_bytes(static_cast<std::size_t>(size) * sizeof(R))), release);
+  info_.resize(static_cast<std::size_t>(integers));
+  const BlasThreads blas(threads_, static_cast<double>(a.rows) * static_cast<double>(a.size()));
+  record_failure(pick<R>(LAPACKE_ssyevd_work, LAPACKE_dsyevd_work)(LAPACK_COL_MAJOR, 'V', 'L', n, a.data,
+                                                                   leading(a.stride), w.data, work.get(),
+                                                                   size, info_.data(), integers));
 }
 
 template <class R>
@@ -195,7 +212,7 @@ void CpuBackend<R>::damped_quotient(VectorView<const R> b, VectorView<const R> f
     const R damping = lambda;  // a local, which no store can change
     for (Index i = begin; i < end; ++i) {
       const R damped = f.data[i] + damping;
-      x.data[i] = damped == R(0) ? R(0) : b.data[i] / damped;
+      x.data[i] = damped == R(0) ? R(0) : b.data[i] / damped + (damped - damped);
     }
   });
 }

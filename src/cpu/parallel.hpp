@@ -14,11 +14,14 @@ namespace natgrad {
 /// another process has its core, the loop waits for milliseconds.
 inline constexpr Index parallel_threshold = Index{1} << 18;
 
+/// No more threads than there are iterations.
+inline int team(int threads, Index count) { return static_cast<int>(std::clamp<Index>(count, 1, threads)); }
+
 /// body(i) for i = 0 … count−1, each about `work` elementary operations.
 template <class Body>
 void parallel_for(int threads, Index count, Index work, Body&& body) {
-  const bool parallel = threads > 1 && count > 1 && count * work > parallel_threshold;
-#pragma omp parallel for schedule(static) num_threads(threads) if (parallel)
+  const bool parallel = threads > 1 && count > 1 && work > 0 && count > parallel_threshold / work;
+#pragma omp parallel for schedule(static) num_threads(team(threads, count)) if (parallel)
   for (Index i = 0; i < count; ++i) body(i);
 }
 

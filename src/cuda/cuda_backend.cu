@@ -3,6 +3,8 @@
 
 #include <cuda_profiler_api.h>
 
+#include <utility>
+
 #include "adam.cuh"
 #include "axpy.cuh"
 #include "copy.cuh"
@@ -33,18 +35,25 @@ CudaBackend<R>::~CudaBackend() {
 
 template <class R>
 void CudaBackend<R>::flush() {
-  const bool withholding = replay_.is_withholding();
-  if (withholding) device_.begin_phase(Phase::graph);
+  if (const auto error = std::exchange(flush_error_, nullptr)) std::rethrow_exception(error);
+  if (!replay_.is_withholding()) return replay_.end_stretch(device_.stream());
+  struct Scope {
+    CudaDevice& device;
+    explicit Scope(CudaDevice& device) : device(device) { device.begin_phase(Phase::graph); }
+    ~Scope() { device.end_phase(); }
+  } const phase(device_);
   replay_.end_stretch(device_.stream());
-  if (withholding) device_.end_phase();
 }
 
-// An error that is lost here is one of a device that is lost: the next checked call reports it.
+// The operations that an error leaves behind may use memory that is freed next, and what was to follow them
+// must not be taken for their result.
 template <class R>
 void CudaBackend<R>::flush_quietly() noexcept {
   try {
     flush();
-  } catch (const Error&) {
+  } catch (...) {
+    replay_.abandon();
+    flush_error_ = std::current_exception();
   }
 }
 

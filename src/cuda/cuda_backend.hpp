@@ -4,6 +4,8 @@
 /// likelihood), cuda_fisher.cu, cuda_permutation.cu (the only one that needs Thrust).
 #pragma once
 
+#include <exception>
+
 #include "cuda/cuda_device.hpp"
 #include "cuda/fused_product.hpp"
 #include "cuda/replay.hpp"
@@ -115,6 +117,7 @@ class CudaBackend final : public Backend<R> {
   }
   /// Enqueues what is withheld, before what is no operation, or one that does not repeat.
   void flush();
+  /// An error is kept for the next flush to throw.
   void flush_quietly() noexcept;
 
   /// C ← α op(A) op(B) + βC, as `gemm`, as part of another operation.
@@ -151,6 +154,7 @@ class CudaBackend final : public Backend<R> {
   CudaDevice device_;  // before the buffers, which are freed through it
   const bool has_tensor_cores_ = device_.has_tensor_cores();
   Replay replay_;
+  std::exception_ptr flush_error_;
   FusedProduct<R> fused_product_;
   Buffer<std::byte> workspace_;
   Buffer<int> info_;     // of cuSOLVER, one a matrix

@@ -25,6 +25,11 @@ void CudaBackend<R>::eigen(MatrixView<R> a, VectorView<R> w) {
   check(pick<R>(cusolverDnSsyevd_bufferSize, cusolverDnDsyevd_bufferSize)(device_.solver(), vectors, lower, n,
                                                                           a.data, stride, w.data, &size),
         "cusolver syevd_bufferSize");
+  if (size < 0)
+    throw ShapeError(
+        std::string(call) + ": the workspace for order " + std::to_string(n) +
+        " exceeds the 2147483647 elements of the library's interface; try --solver cholesky with a "
+        "--damping above 0, or a --structure of smaller blocks");
   check(pick<R>(cusolverDnSsyevd, cusolverDnDsyevd)(device_.solver(), vectors, lower, n, a.data, stride,
                                                     w.data, workspace<R>(size), size, info),
         call);

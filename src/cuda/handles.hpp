@@ -36,6 +36,12 @@ inline StreamHandle make_stream() {
   return StreamHandle(stream);
 }
 
+inline EventHandle make_event() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreate(&event), "cudaEventCreate");
+  return EventHandle(event);
+}
+
 /// cuBLAS on `stream`: scalars from the host, no atomics (same bits every run), f32 in full f32 and never in
 /// TF32.
 inline BlasHandle make_blas(cudaStream_t stream) {

@@ -1,5 +1,7 @@
 #include "cuda/phase_clock.hpp"
 
+#include <exception>
+#include <iterator>
 #include <nvtx3/nvtx3.hpp>
 #include <string>
 #include <utility>
@@ -15,8 +17,8 @@ struct ProfilerDomain {
 
 void PhaseClock::begin(Phase phase, cudaStream_t stream, bool timed) {
   const std::string name(to_string(phase));
-  nvtxDomainRangePushEx(nvtx3::domain::get<ProfilerDomain>(), nvtx3::event_attributes(name).get());
   open_.push_back(phase);
+  nvtxDomainRangePushEx(nvtx3::domain::get<ProfilerDomain>(), nvtx3::event_attributes(name).get());
   if (timed) mark(stream);
 }
 
@@ -26,32 +28,25 @@ void PhaseClock::end(cudaStream_t stream, bool timed) noexcept {
   nvtxDomainRangePop(nvtx3::domain::get<ProfilerDomain>());
 }
 
-EventHandle PhaseClock::take_event() noexcept {
-  if (!spare_.empty()) {
-    EventHandle event = std::move(spare_.back());
-    spare_.pop_back();
-    return event;
-  }
-  cudaEvent_t event = nullptr;
-  return cudaEventCreate(&event) == cudaSuccess ? EventHandle(event) : EventHandle();
-}
-
 void PhaseClock::mark(cudaStream_t stream) noexcept {
-  EventHandle event = take_event();
-  if (event == nullptr || cudaEventRecord(event.get(), stream) != cudaSuccess) return;
-  marks_.push_back({std::move(event), open_.empty() ? std::nullopt : std::optional(open_.back())});
+  try {
+    if (spare_.empty()) spare_.push_back({make_event(), std::nullopt});
+  } catch (const std::exception&) {
+    return;
+  }
+  if (cudaEventRecord(spare_.front().event.get(), stream) != cudaSuccess) return;
+  marks_.splice(marks_.end(), spare_, spare_.begin());
+  marks_.back().phase = open_.empty() ? std::nullopt : std::optional(open_.back());
 }
 
 void PhaseClock::collect() noexcept {
-  if (marks_.size() < 2) return;
-  for (std::size_t i = 0; i + 1 < marks_.size(); ++i) {
+  while (marks_.size() > 1) {  // the last moment begins the next interval
+    const Mark &begin = marks_.front(), &end = *std::next(marks_.begin());
     float milliseconds = 0.0F;
-    const auto& [event, phase] = marks_[i];
-    if (phase && cudaEventElapsedTime(&milliseconds, event.get(), marks_[i + 1].event.get()) == cudaSuccess)
-      seconds_[static_cast<std::size_t>(*phase)] += 1e-3 * static_cast<double>(milliseconds);
-    spare_.push_back(std::move(marks_[i].event));
+    if (begin.phase && cudaEventElapsedTime(&milliseconds, begin.event.get(), end.event.get()) == cudaSuccess)
+      seconds_[static_cast<std::size_t>(*begin.phase)] += 1e-3 * static_cast<double>(milliseconds);
+    spare_.splice(spare_.end(), marks_, marks_.begin());
   }
-  marks_.erase(marks_.begin(), marks_.end() - 1);  // the last moment begins the next interval
 }
 
 PhaseSeconds PhaseClock::take() { return std::exchange(seconds_, PhaseSeconds{}); }

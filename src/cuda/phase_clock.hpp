@@ -1,6 +1,7 @@
 /// Device time per phase, from events on the stream, and a profiler's ranges (NVTX, domain "natgrad").
 #pragma once
 
+#include <list>
 #include <optional>
 #include <vector>
 
@@ -17,7 +18,7 @@ class PhaseClock {
   /// event that cannot be recorded costs a time, and the next checked call reports the error.
   void end(cudaStream_t stream, bool timed = true) noexcept;
 
-  /// Ends the interval under way, without ending its phase.
+  /// Ends the interval under way, without ending its phase. Without memory for that it costs a time.
   void mark(cudaStream_t stream) noexcept;
   /// Adds up the intervals marked so far, all of which must have run: call it after a synchronisation.
   void collect() noexcept;
@@ -31,11 +32,10 @@ class PhaseClock {
     std::optional<Phase> phase;
   };
 
-  EventHandle take_event() noexcept;
-
-  std::vector<Phase> open_;         // innermost last
-  std::vector<Mark> marks_;         // not yet added up
-  std::vector<EventHandle> spare_;  // events to use again
+  // Lists, which marks move between without taking memory.
+  std::vector<Phase> open_;  // innermost last
+  std::list<Mark> marks_;    // not yet added up
+  std::list<Mark> spare_;    // events to use again
   PhaseSeconds seconds_{};
 };
 

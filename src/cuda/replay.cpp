@@ -37,6 +37,7 @@ void update(GraphExecHandle& executable, const GraphHandle& graph) {
   cudaGraphExecUpdateResultInfo result{};
   if (cudaGraphExecUpdate(executable.get(), graph.get(), &result) == cudaSuccess) return;
   cudaGetLastError();  // or the next launch would report it
+  executable.reset();
   executable = instantiate(graph);
 }
 

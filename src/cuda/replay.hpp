@@ -40,6 +40,11 @@ class Replay {
   /// Enqueues what is withheld and ends the stretch: before anything that is no operation, or one that comes
   /// with other numbers every time.
   void end_stretch(cudaStream_t stream);
+  /// Drops what is withheld, which will never run.
+  void abandon() noexcept {
+    withheld_.clear();
+    written_.clear();
+  }
   /// Forgets all stretches: memory that is no argument of an operation, but used by it, has moved.
   void forget() { stretches_.clear(); }
 

@@ -85,6 +85,9 @@ DataSplit<R> load_data(const DataOptions& options) {
 
 template <class R>
 Dataset<R> load_data_for_model(const DataOptions& options, const Model& model, bool need_targets) {
+  if (model.widths.size() < 2)
+    throw UsageError(fmt::format(
+        "data: the model has {} widths, must have those of its inputs and its outputs", model.widths.size()));
   const bool read_targets = need_targets && !options.autoencode;
   const DataFiles test = test_files(options, read_targets);
   const DataFiles files = test.empty() ? training_files(options, read_targets) : test;

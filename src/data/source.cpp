@@ -61,12 +61,13 @@ RawData<R> select(const RawData<R>& data, std::span<const Index> chosen) {
 }
 
 template <class R>
-RawData<R> read_table(const std::string& path, const std::string& target, bool need_targets, Index features) {
+RawData<R> read_table(const DataFiles& files, const std::string& target, bool need_targets, Index features) {
+  const std::string& path = files.csv;
   if (need_targets && target.empty()) {
     throw UsageError(path +
                      ": a CSV table needs --target, the name or the 0-based index of its target column");
   }
-  CsvTable<R> table = read_csv<R>(path, target, need_targets ? -1 : features);
+  CsvTable<R> table = read_csv<R>(path, target, need_targets ? -1 : features, files.max_decompressed);
   const Origin origin{path, {}, table.lines};
   RawData<R> data{origin, std::move(table.x), {}, std::move(table.feature_names)};
   if (need_targets) data.y = parse_targets(std::move(table.targets), origin);
@@ -77,9 +78,9 @@ template <class R>
 RawData<R> read_arrays(const DataFiles& files, bool need_targets) {
   RawData<R> data;
   data.origin.path = files.x;
-  data.x = to_samples<R>(read_array(files.x));
+  data.x = to_samples<R>(read_array(files.x, files.max_decompressed));
   if (!need_targets) return data;
-  data.y = read_targets(files.y);
+  data.y = read_targets(files.y, files.max_decompressed);
   if (data.y.values.cols != data.x.cols) {
     throw DataError(fmt::format("{}: has {} samples, expected {} as in {}", files.y, data.y.values.cols,
                                 data.x.cols, files.x));
@@ -90,7 +91,7 @@ RawData<R> read_arrays(const DataFiles& files, bool need_targets) {
 }  // namespace
 
 DataFiles training_files(const DataOptions& options, bool need_targets) {
-  const DataFiles given{options.train_x, options.train_y, options.train_csv};
+  const DataFiles given{options.train_x, options.train_y, options.train_csv, options.max_decompressed};
   check_files(given, "train", need_targets);
   if (options.data.empty()) {
     if (given.empty())
@@ -100,11 +101,11 @@ DataFiles training_files(const DataOptions& options, bool need_targets) {
   if (options.data != "digits") throw UsageError(fmt::format("--data '{}': expected digits", options.data));
   if (!given.empty()) throw UsageError("--data: cannot be given together with --train-x or --train-csv");
   return {find_shipped_file("digits/digits-images-idx3-ubyte.gz"),
-          find_shipped_file("digits/digits-labels-idx1-ubyte.gz"), ""};
+          find_shipped_file("digits/digits-labels-idx1-ubyte.gz"), "", options.max_decompressed};
 }
 
 DataFiles test_files(const DataOptions& options, bool need_targets) {
-  const DataFiles given{options.test_x, options.test_y, options.test_csv};
+  const DataFiles given{options.test_x, options.test_y, options.test_csv, options.max_decompressed};
   check_files(given, "test", need_targets);
   return given;
 }
@@ -112,7 +113,7 @@ DataFiles test_files(const DataOptions& options, bool need_targets) {
 template <class R>
 RawData<R> read_data(const DataFiles& files, const std::string& target, bool need_targets, Index features) {
   RawData<R> data = files.csv.empty() ? read_arrays<R>(files, need_targets)
-                                      : read_table<R>(files.csv, target, need_targets, features);
+                                      : read_table<R>(files, target, need_targets, features);
   if (features >= 0 && data.x.rows != features) {
     throw DataError(fmt::format("{}: has {} features per sample, expected {} as in training",
                                 data.origin.path, data.x.rows, features));

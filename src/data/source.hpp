@@ -8,6 +8,7 @@ namespace natgrad {
 /// Files of inputs and targets: a pair of arrays or one table. Empty paths where there are none.
 struct DataFiles {
   std::string x, y, csv;
+  std::uint64_t max_decompressed = 0;
 
   bool empty() const { return x.empty() && csv.empty(); }
 };

@@ -42,8 +42,8 @@ std::string Origin::at(Index column) const {
   return fmt::format("{}: line {} (sample {})", path, lines[k], sample);
 }
 
-RawTargets read_targets(const std::string& path) {
-  const Array array = read_array(path);
+RawTargets read_targets(const std::string& path, std::uint64_t max_decompressed) {
+  const Array array = read_array(path, max_decompressed);
   if (array.shape.size() > 2) {
     throw DataError(fmt::format("{}: has {} dimensions, expected targets of shape (N) or (N, C)", path,
                                 array.shape.size()));

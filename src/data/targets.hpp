@@ -37,7 +37,7 @@ struct TargetCode {
 };
 
 /// Reads an NPY or IDX file of targets, (N) or (N, C). Throws DataError.
-RawTargets read_targets(const std::string& path);
+RawTargets read_targets(const std::string& path, std::uint64_t max_decompressed);
 /// The targets of a CSV column: integers or reals if all cells are, else text. Throws DataError at one that
 /// is not finite.
 RawTargets parse_targets(std::vector<std::string> cells, Origin origin);

@@ -25,7 +25,7 @@ DampedSolver<R>::DampedSolver(Backend<R>& backend, Buffer<R> memory, Index n, In
 
 template <class R>
 Index DampedSolver<R>::elements(Index n, Index count) {
-  return count == 1 ? (n + 1) * (n + 1) : n * n * count;
+  return count == 1 ? capped_product(n + 1, n + 1) : capped_product(n, n, count);
 }
 
 // A single matrix is the leading part of one of order n + 1.
@@ -47,6 +47,23 @@ void DampedSolver<R>::solve(SolveMethod method, BatchView<const R> f, R damping,
   }
   if (!kept) factor(f);
   solve_again(b);
+}
+
+template <class R>
+void DampedSolver<R>::visit_state(StateVisitor<R>& state) {
+  state.flag("valid", valid_);
+  if (!valid_) return;
+  bool spectral = method_ == SolveMethod::eigen;
+  double damping = static_cast<double>(damping_);
+  state.flag("eigen", spectral);
+  state.number("damping", damping);
+  method_ = spectral ? SolveMethod::eigen : SolveMethod::cholesky;
+  damping_ = static_cast<R>(damping);
+  state.matrices("factor", factors(), spectral ? Triangle::both : Triangle::lower);
+  if (!spectral) return;
+  eigenvalues_.reserve(backend_, n_ * count_);
+  coefficients_.reserve(backend_, n_);
+  state.array("eigenvalues", eigenvalues_.vector());
 }
 
 template <class R>

@@ -23,6 +23,9 @@ class DampedSolver {
   /// B ← (F + λI)⁻¹B with the last factorisation.
   void solve_again(MatrixView<R> b);
 
+  /// The factorisation that is kept.
+  void visit_state(StateVisitor<R>& state);
+
   /// Elements of memory that a solver takes; those of `eigen` come with its first use.
   static Index elements(Index n, Index count);
 
@@ -42,6 +45,12 @@ class DampedSolver {
   R damping_ = R(0);
   bool valid_ = false;
 };
+
+/// A structure's solver, as part of its state: between refreshes its factorisation serves on.
+template <class R>
+void visit_solver(const FisherOptions& options, DampedSolver<R>& solver, StateVisitor<R> state) {
+  if (options.refresh > 1) solver.visit_state(state);
+}
 
 /// Eigenvalues of F + λI below this fraction of the largest count as zero: the rounding error of a symmetric
 /// eigenproblem of order n, with a factor of 10 for that of forming the matrix.

@@ -21,7 +21,7 @@ class DenseFisher final : public Fisher<R> {
 
   static std::vector<PlannedBuffer> own_buffers(const RowsShape& shape, const FisherOptions& options) {
     const Index p = shape.parameters();
-    return {{"Fisher matrix", p * p},
+    return {{"Fisher matrix", capped_product(p, p)},
             {"factor", DampedSolver<R>::elements(p, 1)},
             {"Sd", std::max(p, shape.count())},
             {"residual", options.refine > 0 ? p : 0},
@@ -40,6 +40,11 @@ class DenseFisher final : public Fisher<R> {
     if (!this->due()) return;
     outer_.accumulate(this->rows_, alpha, beta, matrix(), accuracy_of(this->options_));
     solver_.invalidate();
+  }
+
+  void visit_curvature(StateVisitor<R>& state) override {
+    state.matrices("matrix", BatchView<R>(matrix()), Triangle::lower);
+    visit_solver(this->options_, solver_, state.within("solver"));
   }
 
   void solve_damped(SolveMethod method, R damping, const RightSide<R>& right, VectorView<R> d) override {

@@ -38,6 +38,8 @@ class DiagonalFisher final : public Fisher<R> {
                   buffers_["squared inputs"], buffers_["squared signals"]);
   }
 
+  void visit_curvature(StateVisitor<R>& state) override { state.array("diagonal", diagonal()); }
+
   // Both methods are the same: an element of 0 gives 0, as of minimum norm.
   void solve_damped(SolveMethod, R damping, const RightSide<R>& right, VectorView<R> d) override {
     this->backend_.damped_quotient(right.b, diagonal(), damping, d);

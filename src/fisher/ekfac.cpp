@@ -16,14 +16,14 @@ std::vector<PlannedBuffer> buffers_of(const RowsShape& shape, const FisherOption
   std::vector<PlannedBuffer> buffers = KroneckerFactors<float>::plan(shape);
   for (std::size_t l = 0; l < shape.layers.size(); ++l) {
     const Index inputs = shape.layers[l].extended(), units = shape.layers[l].units;
-    buffers.push_back({layer_buffer(l, "eigenvectors of A"), inputs * inputs});
-    buffers.push_back({layer_buffer(l, "eigenvectors of G"), units * units});
+    buffers.push_back({layer_buffer(l, "eigenvectors of A"), capped_product(inputs, inputs)});
+    buffers.push_back({layer_buffer(l, "eigenvectors of G"), capped_product(units, units)});
   }
   const Index order = largest_order(shape);
   buffers.push_back({"eigenvalues of a factor", order});
   if (options.decay > 0.0) {
-    buffers.push_back({"eigenvectors before", order * order});
-    buffers.push_back({"turn of the eigenvectors", order * order});
+    buffers.push_back({"eigenvectors before", capped_product(order, order)});
+    buffers.push_back({"turn of the eigenvectors", capped_product(order, order)});
   }
   buffers.push_back({"eigenvalues", shape.parameters()});
   buffers.push_back({"rotated vector", shape.parameters()});
@@ -32,7 +32,7 @@ std::vector<PlannedBuffer> buffers_of(const RowsShape& shape, const FisherOption
   buffers.push_back({"products of columns", unit_elements(shape)});
   buffers.push_back({"extended inputs", extended_elements(shape)});
   buffers.push_back({"rotated inputs", extended_elements(shape)});
-  buffers.push_back({"rotated signals", squared_signal_elements(shape) * shape.per_sample});
+  buffers.push_back({"rotated signals", capped_product(squared_signal_elements(shape), shape.per_sample)});
   buffers.push_back({"squared signals", squared_signal_elements(shape)});
   return buffers;
 }
@@ -112,6 +112,14 @@ class EkfacFisher final : public Fisher<R> {
     const MatrixView<R> s = of_layer(l, "eigenvalues");
     add_squares(this->backend_, LayerFactors<R>{a, d, false}, alpha, beta, VectorView<R>{s.data, s.size()},
                 extended, buffers_["squared signals"]);
+  }
+
+  void visit_curvature(StateVisitor<R>& state) override {
+    factors_.visit_state(state);
+    for (std::size_t l = 0; l < layers(); ++l)
+      for (const char* basis : {"eigenvectors of A", "eigenvectors of G"})
+        state.array(layer_buffer(l, basis), buffers_[layer_buffer(l, basis)].vector());
+    state.array("eigenvalues", buffers_["eigenvalues"].vector());
   }
 
   void solve_damped(SolveMethod, R damping, const RightSide<R>& right, VectorView<R> d) override {

@@ -54,7 +54,8 @@ Index widest(const RowsShape& shape, Size size) {
 
 /// Elements of ã of all samples, of the layer where they are most.
 inline Index extended_elements(const RowsShape& shape) {
-  return shape.samples * widest(shape, [](const RowsShape::Layer& layer) { return layer.extended(); });
+  return capped_product(shape.samples,
+                        widest(shape, [](const RowsShape::Layer& layer) { return layer.extended(); }));
 }
 /// Elements of Ṽ, of the largest layer.
 inline Index unit_elements(const RowsShape& shape) {

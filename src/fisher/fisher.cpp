@@ -63,6 +63,12 @@ void Fisher<R>::update(const Rows<R>& rows) {
 }
 
 template <class R>
+void Fisher<R>::visit_state(StateVisitor<R>& state) {
+  state.count("updates", updates_);
+  if (remembers() && updates_ > 0) visit_curvature(state);
+}
+
+template <class R>
 void Fisher<R>::solve(SolveMethod method, double damping, const RightSide<R>& right, VectorView<R> d) {
   require_size("fisher: solve", "the size of d", d.size, parameters());
   if (needs_gradient() || right.u.size == 0)
@@ -88,6 +94,20 @@ void Fisher<R>::inverse(SolveMethod method, double damping, MatrixView<R> out) {
 
 namespace {
 
+void require_sizes(const RowsShape& shape) {
+  const auto require = [](const char* what, Index size) {
+    if (size >= 0) return;
+    throw ShapeError(std::string("fisher: the number of ") + what + " is " + std::to_string(size) +
+                     ", must be at least 0");
+  };
+  require("samples", shape.samples);
+  require("rows per sample", shape.per_sample);
+  for (const auto& layer : shape.layers) {
+    require("inputs of a layer", layer.inputs);
+    require("units of a layer", layer.units);
+  }
+}
+
 // K-FAC: the metric alone.
 bool metric_alone(const FisherOptions& options) { return options.kronecker_metric && options.mix == 0.0; }
 
@@ -102,6 +122,7 @@ FisherOptions kronecker_options(FisherOptions options) {
 
 FisherPlan plan_fisher(const RowsShape& shape, const FisherOptions& options) {
   options.validate();
+  require_sizes(shape);
   if (metric_alone(options)) return plan_kronecker(shape, kronecker_options(options));
   switch (options.structure) {
     case Structure::dense:
@@ -128,6 +149,7 @@ template <class R>
 std::unique_ptr<Fisher<R>> make_fisher(Backend<R>& backend, const RowsShape& shape,
                                        const FisherOptions& options) {
   options.validate();
+  require_sizes(shape);
   if (metric_alone(options)) return make_kronecker(backend, shape, kronecker_options(options));
   switch (options.structure) {
     case Structure::dense:

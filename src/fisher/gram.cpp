@@ -17,7 +17,7 @@ GramFisher<R>::GramFisher(Backend<R>& backend, const RowsShape& shape, const Fis
 template <class R>
 std::vector<PlannedBuffer> GramFisher<R>::buffers(const RowsShape& shape, const FisherOptions& options) {
   const Index rows = shape.count();
-  return {{"Gram matrix", rows * rows},
+  return {{"Gram matrix", capped_product(rows, rows)},
           {"factor", DampedSolver<R>::elements(rows, 1)},
           {"u - Sv", rows},
           {"y", rows},

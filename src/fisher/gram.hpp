@@ -13,6 +13,7 @@ class GramFisher final : public Fisher<R> {
 
   bool dual() const override { return true; }
   bool needs_gradient() const override { return false; }
+  void refactor() override { solver_.invalidate(); }
   void multiply(VectorView<const R> v, VectorView<R> out) override;
   void to_dense(MatrixView<R> out) override;
   /// `solve`, without setting the slots of factorisations to 0 before.

@@ -20,10 +20,10 @@ std::vector<PlannedBuffer> buffers_of(const RowsShape& shape) {
   std::vector<PlannedBuffer> buffers = KroneckerFactors<float>::plan(shape);
   for (std::size_t l = 0; l < shape.layers.size(); ++l) {
     const Index inputs = shape.layers[l].extended(), units = shape.layers[l].units;
-    buffers.push_back({layer_buffer(l, "inverse of A"), inputs * inputs});
-    buffers.push_back({layer_buffer(l, "inverse of G"), units * units});
+    buffers.push_back({layer_buffer(l, "inverse of A"), capped_product(inputs, inputs)});
+    buffers.push_back({layer_buffer(l, "inverse of G"), capped_product(units, units)});
   }
-  buffers.push_back({"factor", largest_order(shape) * largest_order(shape)});
+  buffers.push_back({"factor", capped_product(largest_order(shape), largest_order(shape))});
   buffers.push_back({"extended inputs", extended_elements(shape)});
   buffers.push_back({"columns", unit_elements(shape)});
   buffers.push_back({"products of columns", unit_elements(shape)});
@@ -54,6 +54,22 @@ class KroneckerFisher final : public Fisher<R> {
       formed_ = false;
     }
     carried_ = formed_;
+  }
+
+  void visit_curvature(StateVisitor<R>& state) override {
+    factors_.visit_state(state);
+    if (this->options_.refresh == 1) return;
+    bool spectral = method_ == SolveMethod::eigen;
+    double damping = static_cast<double>(damping_);
+    state.flag("formed", formed_);
+    state.flag("eigen", spectral);
+    state.number("damping", damping);
+    method_ = spectral ? SolveMethod::eigen : SolveMethod::cholesky;
+    damping_ = static_cast<R>(damping);
+    if (!formed_) return;
+    for (std::size_t l = 0; l < layers(); ++l)
+      for (const char* inverse : {"inverse of A", "inverse of G"})
+        state.array(layer_buffer(l, inverse), buffers_[layer_buffer(l, inverse)].vector());
   }
 
   // Between refreshes the first solve after an update takes the inverses as they are, whatever λ is by then.

@@ -34,12 +34,20 @@ void KroneckerFactors<R>::factor(std::size_t l, R gamma, MatrixView<R> out_a, Ma
 }
 
 template <class R>
+void KroneckerFactors<R>::visit_state(StateVisitor<R>& state) {
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    state.array(layer_buffer(l, "A"), layers_[l].a.vector());
+    state.array(layer_buffer(l, "G"), layers_[l].g.vector());
+  }
+}
+
+template <class R>
 std::vector<PlannedBuffer> KroneckerFactors<R>::plan(const RowsShape& shape) {
   std::vector<PlannedBuffer> buffers;
   for (std::size_t l = 0; l < shape.layers.size(); ++l) {
     const Index inputs = shape.layers[l].extended(), units = shape.layers[l].units;
-    buffers.push_back({layer_buffer(l, "A"), inputs * inputs});
-    buffers.push_back({layer_buffer(l, "G"), units * units});
+    buffers.push_back({layer_buffer(l, "A"), capped_product(inputs, inputs)});
+    buffers.push_back({layer_buffer(l, "G"), capped_product(units, units)});
   }
   return buffers;
 }

@@ -27,6 +27,9 @@ class KroneckerFactors {
   /// Backend::damp_factors, slot factor_info as Backend::cholesky.
   void factor(std::size_t l, R gamma, MatrixView<R> out_a, MatrixView<R> out_g) const;
 
+  /// The averages A_l and G_l.
+  void visit_state(StateVisitor<R>& state);
+
   static std::vector<PlannedBuffer> plan(const RowsShape& shape);
   /// Of `accumulate`.
   static double flops(const RowsShape& shape);

@@ -58,12 +58,12 @@ RowsShape primal_part(const RowsShape& shape, const std::vector<Group>& groups) 
 std::vector<PlannedBuffer> buffers_of(const RowsShape& shape, const std::vector<Group>& groups) {
   std::vector<PlannedBuffer> buffers;
   for (const Group& group : groups) {
-    buffers.push_back({name_of(group, "matrices"), group.order * group.order * group.count()});
+    buffers.push_back({name_of(group, "matrices"), capped_product(group.order, group.order, group.count())});
     buffers.push_back({name_of(group, "factors"), DampedSolver<float>::elements(group.order, group.count())});
-    buffers.push_back({name_of(group, "right sides"), group.order * group.count()});
+    buffers.push_back({name_of(group, "right sides"), capped_product(group.order, group.count())});
   }
   const auto layers = static_cast<Index>(shape.layers.size());
-  buffers.push_back({"Sd by layer", std::max(shape.count() * layers, shape.parameters())});
+  buffers.push_back({"Sd by layer", std::max(capped_product(shape.count(), layers), shape.parameters())});
   buffers.push_back({"product scratch", product_scratch(shape)});
   return buffers;
 }
@@ -82,6 +82,10 @@ class LayerFisher final : public Fisher<R> {
   }
 
   bool dual() const override { return any_dual(groups_); }
+
+  void refactor() override {
+    for (auto& solver : solvers_) solver.invalidate();
+  }
 
   void multiply(VectorView<const R> v, VectorView<R> out) override {
     each_matrix([&](const Group& group, Index k, std::size_t l) {
@@ -120,7 +124,15 @@ class LayerFisher final : public Fisher<R> {
       else
         outer_.accumulate(this->rows_.layer(l), alpha, beta, matrices(group)[k]);
     });
-    for (auto& solver : solvers_) solver.invalidate();
+    refactor();
+  }
+
+  void visit_curvature(StateVisitor<R>& state) override {
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      StateVisitor<R> group = state.within(name_of(groups_[g], "matrices"));
+      group.matrices("matrices", matrices(groups_[g]), Triangle::lower);
+      visit_solver(this->options_, solvers_[g], group);
+    }
   }
 
   void solve_damped(SolveMethod method, R damping, const RightSide<R>& right, VectorView<R> d) override {

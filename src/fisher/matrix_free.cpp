@@ -111,11 +111,13 @@ class MatrixFreeFisher final : public Fisher<R> {
     return z;
   }
 
-  // xᵀy, and ‖r‖² where it is wanted; notes that the preconditioner could not be factored.
+  // xᵀy, and ‖r‖² where it is wanted; notes that the preconditioner could not be factored, or made of finite
+  // vectors what is not finite.
   double read_dot(VectorView<const R> x, VectorView<const R> y, double* residual_norm2 = nullptr) {
     this->backend_.dot(x, y, Slot::quadratic);
     const Scalars s = this->backend_.read_scalars();
     if (s[Slot::factor_info] != 0.0) failure_ = s[Slot::factor_info];
+    if (failure_ == 0.0 && !std::isfinite(s[Slot::quadratic])) failure_ = -1.0;
     if (residual_norm2 != nullptr) *residual_norm2 = s[Slot::residual_norm2];
     return s[Slot::quadratic];
   }

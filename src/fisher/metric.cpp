@@ -29,10 +29,10 @@ std::vector<PlannedBuffer> buffers_of(const RowsShape& shape) {
   std::vector<PlannedBuffer> buffers = KroneckerFactors<float>::plan(shape);
   for (std::size_t l = 0; l < shape.layers.size(); ++l) {
     const Index inputs = shape.layers[l].extended(), units = shape.layers[l].units;
-    buffers.push_back({layer_buffer(l, "root of A"), inputs * inputs});
-    buffers.push_back({layer_buffer(l, "root of G"), units * units});
-    buffers.push_back({layer_buffer(l, "whitened inputs"), inputs * shape.samples});
-    buffers.push_back({layer_buffer(l, "whitened signals"), units * shape.count()});
+    buffers.push_back({layer_buffer(l, "root of A"), capped_product(inputs, inputs)});
+    buffers.push_back({layer_buffer(l, "root of G"), capped_product(units, units)});
+    buffers.push_back({layer_buffer(l, "whitened inputs"), capped_product(inputs, shape.samples)});
+    buffers.push_back({layer_buffer(l, "whitened signals"), capped_product(units, shape.count())});
   }
   buffers.push_back({"extended inputs", extended_elements(shape)});
   buffers.push_back({"columns", unit_elements(shape)});
@@ -60,6 +60,11 @@ class MetricFisher final : public Fisher<R> {
 
   bool dual() const override { return true; }
 
+  void refactor() override {
+    rooted_ = whitened_ = false;
+    gram_.refactor();
+  }
+
   // Fv = Sᵀ(Sv)
   void multiply(VectorView<const R> v, VectorView<R> out) override {
     natgrad::multiply(this->rows_, v, buffers_["Sv"].vector(), buffers_["product scratch"]);
@@ -79,6 +84,21 @@ class MetricFisher final : public Fisher<R> {
     }
     carried_ = rooted_;
     whitened_ = false;
+  }
+
+  bool remembers() const override { return true; }
+
+  void visit_curvature(StateVisitor<R>& state) override {
+    factors_.visit_state(state);
+    if (this->options_.refresh == 1) return;
+    double damping = static_cast<double>(damping_);
+    state.flag("rooted", rooted_);
+    state.number("damping", damping);
+    damping_ = static_cast<R>(damping);
+    if (!rooted_) return;
+    for (std::size_t l = 0; l < this->shape_.layers.size(); ++l)
+      for (const auto& [name, root] : {std::pair{"root of A", root_a(l)}, {"root of G", root_g(l)}})
+        state.matrices(layer_buffer(l, name), BatchView<R>(root), Triangle::lower);
   }
 
   // Between refreshes the first solve after an update takes the roots as they are, whatever λ is by then.

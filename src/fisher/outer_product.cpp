@@ -14,7 +14,7 @@ bool by_pairs(Index rows_per_sample) { return rows_per_sample > 1; }
 
 // Samples whose expanded rows are held at once.
 Index row_chunk(Index parameters, Index r, Index samples) {
-  return std::clamp<Index>(most_elements / std::max<Index>(1, parameters * r), 1,
+  return std::clamp<Index>(most_elements / std::max<Index>(1, capped_product(parameters, r)), 1,
                            std::max<Index>(1, samples));
 }
 
@@ -62,7 +62,8 @@ std::vector<PlannedBuffer> OuterProduct<R>::buffers(const RowsShape& shape, Bloc
   if (!by_pairs(shape.per_sample)) {
     Index expanded = 0;
     for (Index p : orders(shape, blocks))
-      expanded = std::max(expanded, p * shape.per_sample * row_chunk(p, shape.per_sample, shape.samples));
+      expanded = std::max(expanded,
+                          capped_product(p, shape.per_sample, row_chunk(p, shape.per_sample, shape.samples)));
     return {{"expanded rows", expanded}, {"signal pairs", 0}, {"products of pairs", 0}};
   }
   Index inputs = 0, signals = 0, products = 0;

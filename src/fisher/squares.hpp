@@ -25,7 +25,8 @@ void add_squares(Backend<R>& backend, const LayerFactors<R>& layer, R alpha, R b
 
 /// Elements of Σ_k δ² of all samples, of the layer where they are most.
 inline Index squared_signal_elements(const RowsShape& shape) {
-  return shape.samples * widest(shape, [](const RowsShape::Layer& layer) { return layer.units; });
+  return capped_product(shape.samples,
+                        widest(shape, [](const RowsShape::Layer& layer) { return layer.units; }));
 }
 
 }  // namespace natgrad

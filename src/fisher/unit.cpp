@@ -17,7 +17,8 @@ std::vector<PlannedBuffer> buffers_of(const RowsShape& shape, const FisherOption
   std::vector<PlannedBuffer> buffers;
   for (std::size_t l = 0; l < shape.layers.size(); ++l) {
     const auto& layer = shape.layers[l];
-    buffers.push_back({layer_buffer(l, "unit matrices"), layer.parameters() * layer.extended()});
+    buffers.push_back(
+        {layer_buffer(l, "unit matrices"), capped_product(layer.parameters(), layer.extended())});
     buffers.push_back(
         {layer_buffer(l, "unit factors"), DampedSolver<float>::elements(layer.extended(), layer.units)});
   }
@@ -26,7 +27,7 @@ std::vector<PlannedBuffer> buffers_of(const RowsShape& shape, const FisherOption
   if (options.decay > 0.0 || options.refresh > 1)
     buffers.push_back({"Fd", shape.parameters()});
   else
-    buffers.push_back({"responses", 2 * all_units(shape) * shape.samples});
+    buffers.push_back({"responses", capped_product(2 * all_units(shape), shape.samples)});
   return buffers;
 }
 
@@ -65,6 +66,14 @@ class UnitFisher final : public Fisher<R> {
     for (std::size_t l = 0; l < solvers_.size(); ++l) {
       this->backend_.unit_blocks(this->rows_.layers[l], alpha, beta, matrices(l));
       solvers_[l].invalidate();
+    }
+  }
+
+  void visit_curvature(StateVisitor<R>& state) override {
+    for (std::size_t l = 0; l < solvers_.size(); ++l) {
+      StateVisitor<R> layer = state.within("layer " + std::to_string(l + 1));
+      layer.matrices("matrices", matrices(l), Triangle::lower);
+      visit_solver(this->options_, solvers_[l], layer);
     }
   }
 

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "host_memory.hpp"
+#include "io/gzip.hpp"
 #include "io/idx.hpp"
 #include "io/npy.hpp"
 
@@ -121,29 +123,37 @@ Index Array::columns() const {
   return product;
 }
 
+std::optional<Index> element_count(std::span<const Index> shape) {
+  Index count = 1;
+  for (const Index n : shape) {
+    if (n < 0 || __builtin_mul_overflow(count, n, &count)) return std::nullopt;
+  }
+  return count;
+}
+
 void require_elements_fill_file(const Array& array) {
   if (array.shape.empty()) {
     throw DataError(array.path + ": the array has no dimension, expected samples along axis 0");
   }
-  const auto available = array.bytes.size() - array.offset;
-  Index wanted = static_cast<Index>(element_size(array.type));
-  bool overflow = false;
-  for (const Index n : array.shape) overflow |= __builtin_mul_overflow(wanted, n, &wanted);
+  const auto available = static_cast<Index>(array.bytes.size() - array.offset);
   if (std::ranges::find(array.shape, 0) != array.shape.end()) {
     throw DataError(fmt::format("{}: the array has shape ({}), that is no elements", array.path,
                                 fmt::join(array.shape, ", ")));
   }
-  if (overflow || static_cast<std::size_t>(wanted) != available) {
+  const std::optional<Index> count = element_count(array.shape);
+  Index wanted = 0;
+  const bool overflow =
+      !count || __builtin_mul_overflow(*count, static_cast<Index>(element_size(array.type)), &wanted);
+  if (overflow || wanted != available) {
     throw DataError(fmt::format(
         "{}: the header promises shape ({}) of {}, that is {} bytes, but {} bytes follow it at byte {}: the file is {}",
         array.path, fmt::join(array.shape, ", "), to_string(array.type),
         overflow ? "more than 2^63" : std::to_string(wanted), available, array.offset,
-        !overflow && static_cast<std::size_t>(wanted) < available ? "too long" : "truncated"));
+        !overflow && wanted < available ? "too long" : "truncated"));
   }
 }
 
-Array read_array(const std::string& path) {
-  Bytes bytes = read_file(path);
+Array parse_array(const std::string& path, Bytes bytes) {
   if (is_npy(bytes)) return parse_npy(path, std::move(bytes));
   if (is_idx(bytes)) return parse_idx(path, std::move(bytes));
   const std::span<const std::uint8_t> start(bytes.data(), std::min<std::size_t>(bytes.size(), 6));
@@ -153,8 +163,14 @@ Array read_array(const std::string& path) {
       path, fmt::join(start, " ")));
 }
 
+Array read_array(const std::string& path, std::uint64_t max_decompressed) {
+  return parse_array(path, read_decompressed(path, max_decompressed));
+}
+
 template <class R>
 HostMatrix<R> to_samples(const Array& array) {
+  const std::size_t elements = (array.bytes.size() - array.offset) / element_size(array.type);
+  require_host_memory(elements * sizeof(R), array.path);
   HostMatrix<R> out(array.columns(), array.samples());  // n × N
   convert(array, out);
   if (array.is_integer()) return out;

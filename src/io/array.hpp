@@ -3,11 +3,13 @@
 
 #include <bit>
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "io/file.hpp"
-#include "natgrad/matrix.hpp"
+#include "natgrad/dataset.hpp"
 
 namespace natgrad {
 
@@ -35,14 +37,22 @@ struct Array {
   bool is_integer() const { return type != ElementType::f4 && type != ElementType::f8; }
 };
 
-/// Reads an NPY or an IDX file, plain or gzip; the content tells which, not the name.
-/// Throws DataError, naming the file and the byte, where it is neither or damaged.
-Array read_array(const std::string& path);
+/// `bytes` is a whole NPY or IDX file, decompressed; the content tells which. Throws DataError, naming `path`
+/// and the byte, where it is neither or damaged.
+Array parse_array(const std::string& path, Bytes bytes);
+/// Reads an NPY or an IDX file, plain or gzip.
+/// Throws DataError, naming the file and the byte, where it is neither or damaged or expands to more than
+/// `max_decompressed` bytes.
+Array read_array(const std::string& path, std::uint64_t max_decompressed = decompressed_limit);
 
 /// The array as one sample per column: columns() × samples(), a sample's elements in C order, converted to R.
-/// Throws DataError, naming file, sample and column, at a number that is not finite (as R).
+/// Throws DataError, naming file, sample and column, at a number that is not finite (as R);
+/// OutOfMemory where they do not fit in memory.
 template <class R>
 HostMatrix<R> to_samples(const Array& array);
+
+/// The number of elements; none where a dimension is negative or the number exceeds 2⁶³ − 1.
+std::optional<Index> element_count(std::span<const Index> shape);
 
 /// Throws DataError unless the array has elements and they take just the bytes that the file has from
 /// `offset` on. A header is therefore never believed beyond the file's size.

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "io/file.hpp"
-#include "natgrad/matrix.hpp"
+#include "natgrad/dataset.hpp"
 
 namespace natgrad {
 
@@ -48,13 +48,18 @@ struct CsvTable {
   std::vector<Index> lines;                ///< the line of each sample
 };
 
-/// Reads a table. `target` names the target column, by its header or, where it is all digits, by its 0-based
-/// index; empty where every column is a feature. A table with just `features_alone` columns is taken to have
-/// none (pass −1 where it must have one). The first record is a header where `target` is a name in it, or
-/// where it has text in some feature column and a number in none. Throws DataError, naming file, line and
-/// column, at a record of another length, an empty cell, a feature that is no finite number (as R), a target
-/// that is not there, or a table without a sample or a feature.
+/// `text` is a whole table, and `path` is named in errors. `target` names the target column, by its
+/// header or, where it is all digits, by its 0-based index; empty where every column is a feature. A table
+/// with just `features_alone` columns is taken to have none (pass −1 where it must have one). The first
+/// record is a header where `target` is a name in it, or where it has text in some feature column and a
+/// number in none. Throws DataError, naming file, line and column, at a record of another length, an empty
+/// cell, a feature that is no finite number (as R), a target that is not there, or a table without a sample
+/// or a feature.
 template <class R>
-CsvTable<R> read_csv(const std::string& path, const std::string& target, Index features_alone);
+CsvTable<R> parse_csv(const std::string& path, Bytes text, const std::string& target, Index features_alone);
+/// Reads a table, plain or gzip of at most `max_decompressed` bytes.
+template <class R>
+CsvTable<R> read_csv(const std::string& path, const std::string& target, Index features_alone,
+                     std::uint64_t max_decompressed = decompressed_limit);
 
 }  // namespace natgrad

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "io/csv.hpp"
+#include "io/gzip.hpp"
 #include "io/number.hpp"
 
 namespace natgrad {
@@ -118,8 +120,8 @@ class TableBuilder {
 }  // namespace
 
 template <class R>
-CsvTable<R> read_csv(const std::string& path, const std::string& target, Index features_alone) {
-  CsvReader reader(path, read_file(path));
+CsvTable<R> parse_csv(const std::string& path, Bytes text, const std::string& target, Index features_alone) {
+  CsvReader reader(path, std::move(text));
   Cells cells;
   if (!reader.next(cells)) throw DataError(path + ": has blank lines only, expected a table");
   const Index target_column = find_target(path, cells, target, features_alone);
@@ -133,7 +135,15 @@ CsvTable<R> read_csv(const std::string& path, const std::string& target, Index f
   return builder.finish();
 }
 
-template CsvTable<float> read_csv(const std::string&, const std::string&, Index);
-template CsvTable<double> read_csv(const std::string&, const std::string&, Index);
+template <class R>
+CsvTable<R> read_csv(const std::string& path, const std::string& target, Index features_alone,
+                     std::uint64_t max_decompressed) {
+  return parse_csv<R>(path, read_decompressed(path, max_decompressed), target, features_alone);
+}
+
+template CsvTable<float> parse_csv(const std::string&, Bytes, const std::string&, Index);
+template CsvTable<double> parse_csv(const std::string&, Bytes, const std::string&, Index);
+template CsvTable<float> read_csv(const std::string&, const std::string&, Index, std::uint64_t);
+template CsvTable<double> read_csv(const std::string&, const std::string&, Index, std::uint64_t);
 
 }  // namespace natgrad

@@ -4,25 +4,31 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace natgrad {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// Most bytes that a decompressed file may hold, unless told otherwise: 16 GiB. A gzip file can expand a
-/// thousandfold, so that its own size bounds nothing.
-inline constexpr std::uint64_t decompressed_limit = std::uint64_t{16} << 30;
+/// The content of a regular file. Throws DataError where the file is missing, unreadable, empty, no regular
+/// file (a pipe or a device may keep the reader waiting or never end), or changes its size while it is read;
+/// OutOfMemory where it does not fit in memory.
+Bytes read_file(const std::string& path);
 
-/// The content of a file, decompressed where it begins with the gzip magic.
-/// Throws DataError where the file is missing, unreadable, empty, a directory, a damaged or truncated gzip
-/// stream, or expands to more than `limit` bytes; OutOfMemory where it does not fit in memory.
-Bytes read_file(const std::string& path, std::uint64_t limit = decompressed_limit);
-
-/// Writes the parts, one after the other, to a temporary file in the same folder, flushes it to the disk and
-/// renames it to `path`: a reader sees the old content or the new one, never half of it, and a failed write
-/// leaves the old file as it was. Throws DataError, naming the file and the system's reason.
+/// Writes the parts, one after the other, to a temporary file in the same folder, flushes it to the disk,
+/// renames it to `path` and flushes the folder: a reader sees the old content or the new one, never half of
+/// it, a failed write leaves the old file as it was, and what was written outlives a crash of the system.
+/// Throws DataError, naming the file and the system's reason. Where nothing but the folder's flush failed,
+/// the new content stands already, whole, but may not outlive a crash.
 void write_file(const std::string& path, std::span<const std::span<const std::uint8_t>> parts);
+
+/// The names in a folder, in any order; with `error`, those read before it.
+std::vector<std::string> names_in(const std::string& folder, std::error_code& error);
+
+/// Removes the temporary files that killed calls of write_file left in a folder; none may be at work there.
+/// Throws DataError, naming the folder and the system's reason.
+void remove_temporaries(const std::string& folder);
 
 /// The bytes of an array, as a part for write_file.
 template <class T>

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
+#include "host_memory.hpp"
 #include "natgrad/error.hpp"
 
 namespace natgrad {
@@ -34,10 +36,14 @@ class Inflater {
  private:
   /// One call of inflate with some input and some room; true at the member's end.
   bool step(Bytes& output) {
-    constexpr std::size_t chunk = 1 << 20;
+    constexpr std::size_t chunk = 1 << 16;
     const std::size_t filled = output.size();
-    const std::size_t room = output.capacity() - filled;
-    output.resize(filled + (room > 0 ? std::min(room, chunk) : chunk));
+    if (filled == output.capacity()) {
+      const std::size_t wanted = filled + std::max(filled, chunk);
+      require_host_memory(wanted, path_);
+      output.reserve(wanted);
+    }
+    output.resize(filled + std::min(chunk, output.capacity() - filled));
     stream_.next_in = const_cast<Bytef*>(input_.data() + position_);
     stream_.avail_in = static_cast<uInt>(std::min(chunk, input_.size() - position_));
     stream_.next_out = output.data() + filled;
@@ -62,7 +68,7 @@ class Inflater {
     }
     if (size > limit_) {
       throw DataError(
-          fmt::format("{}: the gzip stream expands to more than the allowed {} bytes; decompress it first",
+          fmt::format("{}: the gzip stream expands to more than the {} bytes that --max-decompressed allows",
                       path_, limit_));
     }
   }
@@ -89,9 +95,21 @@ bool is_gzip(std::span<const std::uint8_t> bytes) {
   return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
+Bytes read_decompressed(const std::string& path, std::uint64_t limit) {
+  Bytes bytes = read_file(path);
+  try {
+    return is_gzip(bytes) ? gunzip(bytes, path, limit) : std::move(bytes);
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(fmt::format("{}: the decompressed content ({} bytes compressed) does not fit in memory",
+                                  path, bytes.size()));
+  }
+}
+
 Bytes gunzip(std::span<const std::uint8_t> compressed, const std::string& path, std::uint64_t limit) {
+  const std::size_t expected = std::min<std::uint64_t>(expected_size(compressed), limit) + 1;
+  require_host_memory(expected, path);
   Bytes output;
-  output.reserve(std::min<std::uint64_t>(expected_size(compressed), limit) + 1);
+  output.reserve(expected);
   Inflater inflater(compressed, path, limit);
   do {
     inflater.member(output);

@@ -174,11 +174,9 @@ Array parse_npy(const std::string& path, Bytes bytes) {
 
 template <class R>
 void write_npy(const std::string& path, MatrixView<const R> values, const std::vector<Index>& shape) {
-  Index count = 1;
-  for (const Index n : shape) count *= n;
-  if (count != values.size()) {
-    throw ShapeError(fmt::format("{}: shape ({}) holds {} elements, but {} x {} = {} were given", path,
-                                 fmt::join(shape, ", "), count, values.rows, values.cols, values.size()));
+  if (element_count(shape) != values.size()) {
+    throw ShapeError(fmt::format("{}: shape ({}) does not hold the {} x {} = {} elements given", path,
+                                 fmt::join(shape, ", "), values.rows, values.cols, values.size()));
   }
   static_assert(std::endian::native == std::endian::little);
   std::string header = fmt::format("{{'descr': '<f{}', 'fortran_order': False, 'shape': ({}{}), }}",

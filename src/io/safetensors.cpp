@@ -4,26 +4,23 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <nlohmann/json.hpp>
-#include <optional>
+#include <set>
 #include <utility>
+
+#include "io/array.hpp"
+#include "io/json.hpp"
 
 namespace natgrad {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t length_size = 8;  // the header's length, little-endian, before the header
 constexpr const char* metadata_key = "__metadata__";
 
-/// Elements of the shape; none where a dimension is negative or the count exceeds 2⁶³ − 1.
-std::optional<Index> element_count(const std::vector<Index>& shape) {
-  Index count = 1;
-  for (const Index n : shape) {
-    if (n < 0 || __builtin_mul_overflow(count, n, &count)) return std::nullopt;
-  }
-  return count;
+/// Whether elements of this shape and width (in bytes) take just so many bytes.
+bool fits(std::span<const Index> shape, std::size_t width, std::size_t bytes) {
+  return bytes % width == 0 && element_count(shape) == static_cast<Index>(bytes / width);
 }
 
 Json parse_header(const std::string& path, const Bytes& content) {
@@ -39,32 +36,36 @@ Json parse_header(const std::string& path, const Bytes& content) {
         "{}: the first 8 bytes give a header of {} bytes, but {} follow: the file is truncated or no safetensors file",
         path, length, content.size() - length_size));
   }
-  const auto begin = content.begin() + length_size;
+  // Such as "data_offsets" of a tensor of the header: deeper ones would take memory and stack for nothing.
+  constexpr int deepest = 3;
+  const std::string_view text(reinterpret_cast<const char*>(content.data()) + length_size, length);
   try {
-    Json header = Json::parse(begin, begin + static_cast<std::ptrdiff_t>(length));
-    if (!header.is_object()) throw DataError(path + ": byte 8: the safetensors header is not a JSON object");
+    Json header = Json::parse(text, deepest);
+    if (header.as<Json::Object>() == nullptr)
+      throw DataError(path + ": byte 8: the safetensors header is not a JSON object");
     return header;
-  } catch (const Json::parse_error& error) {
+  } catch (const JsonError& error) {
     throw DataError(fmt::format("{}: byte {}: the safetensors header is not valid JSON: {}", path,
                                 length_size + error.byte, error.what()));
   }
 }
 
 /// A member of a tensor's description: a list of whole numbers, none negative.
-std::vector<Index> index_list(const std::string& where, const Json& tensor, const char* key) {
+std::vector<Index> index_list(const std::string& where, const Json::Object& tensor, const char* key) {
   const auto fail = [&](const std::string& found) {
     return DataError(fmt::format("{}: '{}' is {}, expected a list of whole numbers from 0 to 2^63 - 1", where,
                                  key, found));
   };
   const auto member = tensor.find(key);
   if (member == tensor.end()) throw fail("missing");
-  if (!member->is_array()) throw fail(member->type_name());
+  const auto* list = member->second.as<Json::List>();
+  if (list == nullptr) throw fail(member->second.type_name());
   std::vector<Index> values;
-  for (const Json& item : *member) {
-    if (!item.is_number_unsigned() || item.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) {
-      throw fail(fmt::format("a list with the {} {}", item.type_name(), item.dump(-1, ' ', true)));
-    }
-    values.push_back(item.get<Index>());
+  for (const Json& item : *list) {
+    const auto* number = item.as<std::uint64_t>();
+    if (number == nullptr || *number > static_cast<std::uint64_t>(INT64_MAX))
+      throw fail(fmt::format("a list with the {} {}", item.type_name(), item.dump()));
+    values.push_back(static_cast<Index>(*number));
   }
   return values;
 }
@@ -73,31 +74,32 @@ std::vector<Index> index_list(const std::string& where, const Json& tensor, cons
 Tensor parse_tensor(const std::string& path, const std::string& name, const Json& entry,
                     std::span<const std::uint8_t> data) {
   const std::string where = fmt::format("{}: tensor '{}'", path, name);
-  if (!entry.is_object())
+  const auto* members = entry.as<Json::Object>();
+  if (members == nullptr)
     throw DataError(fmt::format("{}: is a JSON {}, expected an object", where, entry.type_name()));
   Tensor tensor;
   tensor.name = name;
-  const auto dtype = entry.find("dtype");
-  if (dtype == entry.end() || (*dtype != "F32" && *dtype != "F64")) {
+  const auto member = members->find("dtype");
+  const auto* dtype = member == members->end() ? nullptr : member->second.as<std::string>();
+  if (dtype == nullptr || (*dtype != "F32" && *dtype != "F64")) {
     throw DataError(fmt::format("{}: the dtype is {}, expected \"F32\" or \"F64\"", where,
-                                dtype == entry.end() ? "missing" : dtype->dump(-1, ' ', true)));
+                                member == members->end() ? "missing" : member->second.dump()));
   }
   tensor.double_precision = *dtype == "F64";
-  tensor.shape = index_list(where, entry, "shape");
-  const std::vector<Index> offsets = index_list(where, entry, "data_offsets");
+  tensor.shape = index_list(where, *members, "shape");
+  const std::vector<Index> offsets = index_list(where, *members, "data_offsets");
   const auto size = static_cast<Index>(data.size());
   if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > size) {
     throw DataError(fmt::format(
         "{}: data_offsets [{}], expected [begin, end] with begin <= end <= {}, the bytes after the header",
         where, fmt::join(offsets, ", "), size));
   }
-  const Index bytes = offsets[1] - offsets[0];
-  const Index width = tensor.double_precision ? 8 : 4;
-  if (bytes % width != 0 || element_count(tensor.shape) != bytes / width) {
+  const auto bytes = static_cast<std::size_t>(offsets[1] - offsets[0]);
+  if (!fits(tensor.shape, tensor.width(), bytes)) {
     throw DataError(fmt::format("{}: shape [{}] of {} does not fit its {} bytes", where,
-                                fmt::join(tensor.shape, ", "), dtype->get<std::string>(), bytes));
+                                fmt::join(tensor.shape, ", "), *dtype, bytes));
   }
-  tensor.bytes = data.subspan(static_cast<std::size_t>(offsets[0]), static_cast<std::size_t>(bytes));
+  tensor.bytes = data.subspan(static_cast<std::size_t>(offsets[0]), bytes);
   return tensor;
 }
 
@@ -125,8 +127,6 @@ void require_tensors_fill_data(const std::string& path, std::vector<Tensor>& ten
 
 }  // namespace
 
-Index Tensor::size() const { return element_count(shape).value_or(-1); }
-
 double Tensor::operator[](Index k) const {
   const auto read = [&]<class T>(T value) {
     std::memcpy(&value, bytes.data() + static_cast<std::size_t>(k) * sizeof(T), sizeof(T));
@@ -135,58 +135,75 @@ double Tensor::operator[](Index k) const {
   return double_precision ? read(double{}) : read(float{});
 }
 
-Safetensors read_safetensors(const std::string& path) {
+Safetensors parse_safetensors(const std::string& path, Bytes content) {
   Safetensors file;
-  file.content = read_file(path);
+  file.content = std::move(content);
   const Json header = parse_header(path, file.content);
   std::uint64_t header_length = 0;
   std::memcpy(&header_length, file.content.data(), length_size);
   const auto data = std::span<const std::uint8_t>(file.content).subspan(length_size + header_length);
-  for (const auto& [name, entry] : header.items()) {
+  for (const auto& [name, entry] : *header.as<Json::Object>()) {
     if (name != metadata_key) {
       file.tensors.push_back(parse_tensor(path, name, entry, data));
       continue;
     }
-    if (!entry.is_object()) throw DataError(path + ": __metadata__ is not a JSON object");
-    for (const auto& [key, text] : entry.items()) {
-      if (!text.is_string()) {
+    const auto* metadata = entry.as<Json::Object>();
+    if (metadata == nullptr) throw DataError(path + ": __metadata__ is not a JSON object");
+    for (const auto& [key, value] : *metadata) {
+      const auto* text = value.as<std::string>();
+      if (text == nullptr) {
         throw DataError(fmt::format("{}: __metadata__ entry '{}' is a JSON {}, expected a string", path, key,
-                                    text.type_name()));
+                                    value.type_name()));
       }
-      file.metadata[key] = text.get<std::string>();
+      file.metadata[key] = *text;
     }
   }
   require_tensors_fill_data(path, file.tensors, data);
   return file;
 }
 
-void write_safetensors(const std::string& path, std::span<const Tensor> tensors,
-                       const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header;
-  header[metadata_key] = metadata;
+std::string safetensors_header(const std::string& path, std::span<const Tensor> tensors,
+                               const std::map<std::string, std::string>& metadata) {
+  JsonObject header;
+  std::set<std::string_view> names = {metadata_key};
   std::size_t offset = 0;
-  for (const Tensor& tensor : tensors) {
-    const std::size_t end = offset + tensor.bytes.size();
-    if (static_cast<std::size_t>(tensor.size()) * (tensor.double_precision ? 8 : 4) != tensor.bytes.size()) {
-      throw ShapeError(fmt::format("{}: tensor '{}': shape [{}] does not fit {} bytes", path, tensor.name,
-                                   fmt::join(tensor.shape, ", "), tensor.bytes.size()));
-    }
-    header[tensor.name] = {{"dtype", tensor.double_precision ? "F64" : "F32"},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, end}}};
-    offset = end;
-  }
-  std::string text;
   try {
-    text = header.dump();
-  } catch (const nlohmann::ordered_json::type_error& error) {
+    JsonObject texts;
+    for (const auto& [key, text] : metadata) texts.add(key, text);
+    header.add(metadata_key, texts);
+    for (const Tensor& tensor : tensors) {
+      const std::size_t end = offset + tensor.bytes.size();
+      if (!fits(tensor.shape, tensor.width(), tensor.bytes.size())) {
+        throw ShapeError(fmt::format("{}: tensor '{}': shape [{}] does not fit {} bytes", path, tensor.name,
+                                     fmt::join(tensor.shape, ", "), tensor.bytes.size()));
+      }
+      if (!names.insert(tensor.name).second)
+        throw ShapeError(fmt::format("{}: tensor '{}': the name is taken", path, tensor.name));
+      JsonObject entry;
+      entry.add("dtype", tensor.double_precision ? "F64" : "F32");
+      entry.add("shape", tensor.shape);
+      entry.add("data_offsets", std::vector<std::size_t>{offset, end});
+      header.add(tensor.name, entry);
+      offset = end;
+    }
+  } catch (const JsonError& error) {
     throw DataError(
         fmt::format("{}: cannot be written, a name or a text is not UTF-8: {}", path, error.what()));
   }
+  std::string text = header.text();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the elements
   const std::uint64_t length = text.size();
-  std::vector<std::span<const std::uint8_t>> parts = {bytes_of(std::span<const std::uint64_t>(&length, 1)),
-                                                      bytes_of(std::span<const char>(text))};
+  std::array<char, length_size> length_bytes;
+  std::memcpy(length_bytes.data(), &length, length_size);
+  return text.insert(0, length_bytes.data(), length_size);
+}
+
+Safetensors read_safetensors(const std::string& path) { return parse_safetensors(path, read_file(path)); }
+
+void write_safetensors(const std::string& path, std::span<const Tensor> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  const std::string header = safetensors_header(path, tensors, metadata);
+  std::vector<std::span<const std::uint8_t>> parts = {bytes_of(std::span<const char>(header))};
   for (const Tensor& tensor : tensors) parts.push_back(tensor.bytes);
   write_file(path, parts);
 }

@@ -137,6 +137,19 @@ TEST_P(Network, ANanComesThroughEveryActivation) {
   });
 }
 
+TEST_P(Network, AnInfinityComesThroughNoActivationAsALimit) {
+  run([]<class R>(Backend<R>& backend) {
+    const R infinity = std::numeric_limits<R>::infinity();
+    for (const Activation phi : activations) {
+      HostMatrix<R> z(2, 1);
+      z(0, 0) = infinity;
+      z(1, 0) = -infinity;
+      const HostMatrix<R> values = activate(backend, phi, HostMatrix<R>(2, 1), z).values;
+      for (const R value : values.data) EXPECT_FALSE(std::isfinite(value)) << to_string(phi);
+    }
+  });
+}
+
 TEST_P(Network, MultiplySlopesTakesEachSampleForAllItsRows) {
   run([]<class R>(Backend<R>& backend) {
     for (const auto& [n, samples] : shapes)

@@ -40,9 +40,9 @@ TEST(OptionTable, HoldsTheNamesThatScriptsDependOn) {
                            "seed",      "device",       "precision",     "threads",       "out",
                            "overwrite", "quiet",        "print-config"})
     EXPECT_NE(find_option(train, name), nullptr) << name;
-  for (const char* name :
-       {"curvature-decay", "refresh", "step-rule", "model-damping", "metric", "mix", "factor-decay",
-        "fisher-batch", "solver", "cutoff", "refine", "cg-tolerance", "cg-iterations", "preconditioner"})
+  for (const char* name : {"max-decompressed", "curvature-decay", "refresh", "step-rule", "model-damping",
+                           "metric", "mix", "factor-decay", "fisher-batch", "solver", "cutoff", "refine",
+                           "cg-tolerance", "cg-iterations", "preconditioner"})
     for (Command command : {train, plan, inspect})
       EXPECT_NE(find_option(command, name), nullptr) << to_string(command) << " " << name;
   for (const char* name : {"average", "damping-schedule", "damping-factor", "damping-interval",

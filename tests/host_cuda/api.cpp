@@ -9,12 +9,42 @@ namespace host_cuda {
 namespace {
 
 thread_local cudaError_t last_error = cudaSuccess;
+thread_local int calls = 0;  // of the API that this thread is in
+
+struct Faults {
+  std::int64_t made = 0, first = 0;  // since, and of, the last fail_allocation
+  bool all_after = false;
+};
+
+Faults& faults() {
+  static Faults instance;
+  return instance;
+}
 
 }  // namespace
 
-std::recursive_mutex& api_lock() {
-  static std::recursive_mutex mutex;
-  return mutex;
+void ApiLock::lock() {
+  mutex_.lock();
+  ++calls;
+}
+
+void ApiLock::unlock() {
+  --calls;
+  mutex_.unlock();
+}
+
+bool inside_call() { return calls > 0; }
+
+ApiLock& api_lock() {
+  static ApiLock lock;
+  return lock;
+}
+
+void require_memory() {
+  Faults& f = faults();
+  ++f.made;
+  if (f.first > 0 && (f.made == f.first || (f.all_after && f.made > f.first)))
+    throw Fault(cudaErrorMemoryAllocation, "this allocation was told to fail");
 }
 
 Counts& mutable_counts() {
@@ -48,9 +78,14 @@ std::int64_t live_allocations() {
   return heap().live();
 }
 
-void fail_allocation(std::int64_t i) {
+void fail_allocation(std::int64_t i, bool all_after) {
   const std::scoped_lock lock(api_lock());
-  heap().fail_allocation(i);
+  faults() = {.made = 0, .first = i, .all_after = all_after};
+}
+
+std::int64_t allocations_asked_for() {
+  const std::scoped_lock lock(api_lock());
+  return faults().made;
 }
 
 }  // namespace host_cuda

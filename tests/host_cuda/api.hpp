@@ -18,7 +18,19 @@ struct Fault : std::runtime_error {
 };
 
 /// Held while any function of the API runs; kernels run under it.
-std::recursive_mutex& api_lock();
+class ApiLock {
+ public:
+  void lock();
+  void unlock();
+
+ private:
+  std::recursive_mutex mutex_;
+};
+ApiLock& api_lock();
+
+/// Throws cudaErrorMemoryAllocation where what is being made was told to fail (fail_allocation). For all that
+/// takes memory, of the device or beside it.
+void require_memory();
 
 Counts& mutable_counts();
 

@@ -19,6 +19,8 @@ cublasStatus_t cublas_status(cudaError_t status) {
       return CUBLAS_STATUS_NOT_INITIALIZED;
     case cudaErrorNotSupported:
       return CUBLAS_STATUS_NOT_SUPPORTED;
+    case cudaErrorMemoryAllocation:
+      return CUBLAS_STATUS_ALLOC_FAILED;
     default:
       return CUBLAS_STATUS_EXECUTION_FAILED;
   }
@@ -43,8 +45,10 @@ std::function<void()> with_workspace(void* workspace, std::size_t bytes, std::fu
 }  // namespace host_cuda
 
 cublasStatus_t cublasCreate(cublasHandle_t* handle) {
-  *handle = new cublasContext;
-  return CUBLAS_STATUS_SUCCESS;
+  return host_cuda::library_call(__func__, host_cuda::cublas_status, [=] {
+    host_cuda::require_memory();
+    *handle = new cublasContext;
+  });
 }
 
 cublasStatus_t cublasDestroy(cublasHandle_t handle) {

@@ -129,13 +129,14 @@ using host_cuda::lt_call;
 using host_cuda::require;
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* lightHandle) {
-  *lightHandle = new cublasLtContext;
-  return CUBLAS_STATUS_SUCCESS;
+  return host_cuda::library_call(__func__, host_cuda::cublas_status, [=] {
+    host_cuda::require_memory();
+    *lightHandle = new cublasLtContext;
+  });
 }
 
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t lightHandle) {
-  delete lightHandle;
-  return CUBLAS_STATUS_SUCCESS;
+  return host_cuda::library_call(__func__, host_cuda::cublas_status, [=] { delete lightHandle; });
 }
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t lightHandle,

@@ -25,6 +25,8 @@ cusolverStatus_t cusolver_status(cudaError_t status) {
       return CUSOLVER_STATUS_INVALID_VALUE;
     case cudaErrorInvalidResourceHandle:
       return CUSOLVER_STATUS_NOT_INITIALIZED;
+    case cudaErrorMemoryAllocation:
+      return CUSOLVER_STATUS_ALLOC_FAILED;
     default:
       return CUSOLVER_STATUS_EXECUTION_FAILED;
   }
@@ -228,8 +230,10 @@ cusolverStatus_t syevd(const char* name, cusolverDnHandle_t handle, cusolverEigM
 }  // namespace host_cuda
 
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle) {
-  *handle = new cusolverDnContext;
-  return CUSOLVER_STATUS_SUCCESS;
+  return host_cuda::library_call(__func__, host_cuda::cusolver_status, [=] {
+    host_cuda::require_memory();
+    *handle = new cusolverDnContext;
+  });
 }
 
 cusolverStatus_t cusolverDnDestroy(cusolverDnHandle_t handle) {

@@ -71,9 +71,8 @@ std::size_t Heap::capacity() const { return environment("NATGRAD_HOST_CUDA_MEMOR
 
 void* Heap::allocate(std::size_t size, Space space) {
   if (size == 0) return nullptr;
+  require_memory();
   if (space == Space::device) {
-    if (fails_in_ > 0 && --fails_in_ == 0)
-      throw Fault(cudaErrorMemoryAllocation, "this allocation was told to fail");
     if (const std::size_t free = capacity() - std::min(capacity(), used_); size > free)
       throw Fault(cudaErrorMemoryAllocation,
                   std::to_string(size) + " bytes wanted, " + std::to_string(free) + " bytes free");

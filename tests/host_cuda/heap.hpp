@@ -55,7 +55,6 @@ class Heap {
   std::int64_t live() const { return live_count_; }
   std::size_t used() const { return used_; }
   std::size_t capacity() const;
-  void fail_allocation(std::int64_t i) { fails_in_ = i; }
 
  private:
   void open(const Allocation& allocation);
@@ -68,7 +67,7 @@ class Heap {
   std::size_t quarantined_ = 0;
   int opened_ = 0;
   std::size_t used_ = 0;
-  std::int64_t live_count_ = 0, fails_in_ = 0;
+  std::int64_t live_count_ = 0;
 };
 
 Heap& heap();

@@ -43,8 +43,15 @@ void reset_counts();
 /// Device allocations not freed yet; a queued free counts when it has run.
 std::int64_t live_allocations();
 
-/// The `i`-th device allocation from now (1 = the next) fails with cudaErrorMemoryAllocation; 0 takes it
-/// back.
-void fail_allocation(std::int64_t i);
+/// The `i`-th allocation from now (1 = the next), and with `all_after` every one behind it, fails as where
+/// memory is used up; 0 takes it back. Counted is what takes memory of the device or of its libraries: device
+/// and pinned memory, streams, events, executable graphs, library handles.
+void fail_allocation(std::int64_t i, bool all_after = false);
+/// Such allocations since the last fail_allocation, failed ones included.
+std::int64_t allocations_asked_for();
+
+/// Whether the calling thread is inside a function of the API, in code that a program with a GPU does not
+/// have.
+bool inside_call();
 
 }  // namespace host_cuda

@@ -156,6 +156,7 @@ void wait(cudaStream_t stream, std::shared_ptr<Mark> mark) {
 }
 
 void drain(cudaStream_t stream) {
+  const std::scoped_lock lock(api_lock());  // Thrust's policy comes without
   CUstream_st& target = checked(stream);
   forbid_in_capture(stream);
   with_device_memory([&] { run_all(target); });

@@ -127,6 +127,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* pGraphExec, cudaGraph_t graph, unsigned long long flags) {
   return runtime_call(__func__, [=] {
     host_cuda::require(flags == 0, "no flags are known here");
+    host_cuda::require_memory();
     auto* exec = new CUgraphExec_st{.nodes = checked(graph).nodes};
     *pGraphExec = *made<cudaGraphExec_t>().insert(exec).first;
     ++mutable_counts().instantiations;

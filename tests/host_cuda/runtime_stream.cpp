@@ -41,6 +41,7 @@ std::shared_ptr<host_cuda::Mark> checked_for_waiting(cudaEvent_t event) {
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* pStream, unsigned flags) {
   return runtime_call(__func__, [=] {
     host_cuda::require(flags == cudaStreamDefault || flags == cudaStreamNonBlocking, "no such flags");
+    host_cuda::require_memory();
     *pStream = host_cuda::make_stream(flags == cudaStreamDefault);
   });
 }
@@ -86,6 +87,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   return runtime_call(__func__, [=] {
     constexpr unsigned known = cudaEventBlockingSync | cudaEventDisableTiming;
     host_cuda::require((flags & ~known) == 0, "no such flags");
+    host_cuda::require_memory();
     *event = *events().insert(new CUevent_st{.timed = (flags & cudaEventDisableTiming) == 0}).first;
   });
 }

@@ -82,7 +82,8 @@ TEST(Idx, PutsOneSampleInAColumnInCOrder) {
 
 TEST(Idx, RejectsEveryTruncation) {
   const TemporaryDirectory directory;
-  expect_error_at_every_truncation(directory, idx(8, {2, 3}, {1, 2, 3, 4, 5, 6}), read_array);
+  expect_error_at_every_truncation(directory, idx(8, {2, 3}, {1, 2, 3, 4, 5, 6}),
+                                   [](const std::string& path) { return read_array(path); });
 }
 
 TEST(Idx, NamesTheByteOfAFaultyHeader) {
@@ -156,8 +157,9 @@ TEST(Npy, ReadsVersions1To3AndAnyOrderOfKeys) {
 TEST(Npy, RejectsEveryTruncation) {
   const TemporaryDirectory directory;
   for (const int version : {1, 2}) {
-    expect_error_at_every_truncation(
-        directory, npy(npy_header("<f4", "(2, 1)"), raw(1.0F) + raw(2.0F), version), read_array);
+    expect_error_at_every_truncation(directory,
+                                     npy(npy_header("<f4", "(2, 1)"), raw(1.0F) + raw(2.0F), version),
+                                     [](const std::string& path) { return read_array(path); });
   }
 }
 

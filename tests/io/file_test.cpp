@@ -28,6 +28,8 @@ std::string gzip(const std::string& text) {
   return result;
 }
 
+constexpr std::uint64_t limit = 10'000'000;
+
 std::string text_of(const Bytes& bytes) { return {bytes.begin(), bytes.end()}; }
 
 std::vector<std::span<const std::uint8_t>> one_part(const std::string& text) {
@@ -40,46 +42,48 @@ TEST(ReadFile, GivesPlainContentUnchanged) {
   EXPECT_EQ(text_of(read_file(directory.write("plain.gz", text))), text);  // the name does not matter
 }
 
-TEST(ReadFile, DecompressesGzipWithoutASuffix) {
+TEST(ReadDecompressed, DecompressesGzipWithoutASuffix) {
   const TemporaryDirectory directory;
   const std::string text(3'000'001, 'x');  // more than one chunk
-  EXPECT_EQ(text_of(read_file(directory.write("plain", gzip(text)))), text);
+  EXPECT_EQ(text_of(read_decompressed(directory.write("plain", gzip(text)), limit)), text);
 }
 
-TEST(ReadFile, JoinsGzipMembersAndIgnoresZeroPadding) {
+TEST(ReadDecompressed, JoinsGzipMembersAndIgnoresZeroPadding) {
   const TemporaryDirectory directory;
-  EXPECT_EQ(text_of(read_file(directory.write("two", gzip("ab") + gzip("cd") + std::string(512, '\0')))),
+  EXPECT_EQ(text_of(read_decompressed(
+                directory.write("two", gzip("ab") + gzip("cd") + std::string(512, '\0')), limit)),
             "abcd");
 }
 
-TEST(ReadFile, RejectsBytesAfterTheGzipStream) {
+TEST(ReadDecompressed, RejectsBytesAfterTheGzipStream) {
   const TemporaryDirectory directory;
   const std::string path = directory.write("more", gzip("ab") + "rest");
-  expect_error<DataError>([&] { read_file(path); }, {path, "4 more bytes"});
+  expect_error<DataError>([&] { read_decompressed(path, limit); }, {path, "4 more bytes"});
 }
 
-TEST(ReadFile, RejectsGzipTruncatedAtAnyByte) {
+TEST(ReadDecompressed, RejectsGzipTruncatedAtAnyByte) {
   const TemporaryDirectory directory;
   const std::string whole = gzip("natural gradient");
   for (std::size_t length = 2; length < whole.size(); ++length) {  // shorter ones do not look like gzip
     const std::string path = directory.write("truncated.gz", whole.substr(0, length));
-    expect_error<DataError>([&] { read_file(path); }, {path, "truncated", "byte " + std::to_string(length)});
+    expect_error<DataError>([&] { read_decompressed(path, limit); },
+                            {path, "truncated", "byte " + std::to_string(length)});
   }
 }
 
-TEST(ReadFile, RejectsAWrongGzipCheckSum) {
+TEST(ReadDecompressed, RejectsAWrongGzipCheckSum) {
   const TemporaryDirectory directory;
   std::string damaged = gzip("natural gradient");
   damaged[damaged.size() - 8] ^= 1;
   const std::string path = directory.write("crc.gz", damaged);
-  expect_error<DataError>([&] { read_file(path); }, {path, "damaged", "incorrect data check"});
+  expect_error<DataError>([&] { read_decompressed(path, limit); }, {path, "damaged", "incorrect data check"});
 }
 
-TEST(ReadFile, RefusesToExpandBeyondTheLimit) {
+TEST(ReadDecompressed, RefusesToExpandBeyondTheLimit) {
   const TemporaryDirectory directory;
   const std::string path = directory.write("bomb.gz", gzip(std::string(5'000'000, '\0')));
-  EXPECT_EQ(read_file(path, 5'000'000).size(), 5'000'000U);
-  expect_error<DataError>([&] { read_file(path, 4'999'999); }, {path, "4999999 bytes"});
+  EXPECT_EQ(read_decompressed(path, 5'000'000).size(), 5'000'000U);
+  expect_error<DataError>([&] { read_decompressed(path, 4'999'999); }, {path, "4999999 bytes"});
 }
 
 TEST(ReadFile, TellsMissingEmptyAndDirectoryApart) {
@@ -87,7 +91,8 @@ TEST(ReadFile, TellsMissingEmptyAndDirectoryApart) {
   expect_error<DataError>([&] { read_file(directory.path("none")); }, {"none", "No such file"});
   expect_error<DataError>([&] { read_file(directory.path("")); }, {"is a directory"});
   expect_error<DataError>([&] { read_file(directory.write("empty", "")); }, {"empty", "the file is empty"});
-  expect_error<DataError>([&] { read_file(directory.write("empty.gz", gzip(""))); }, {"holds no data"});
+  expect_error<DataError>([&] { read_decompressed(directory.write("empty.gz", gzip("")), 1); },
+                          {"holds no data"});
 }
 
 TEST(WriteFile, ReplacesTheOldContentAndLeavesNothingElse) {
@@ -105,6 +110,27 @@ TEST(WriteFile, NamesTheFileThatCannotBeWritten) {
   expect_error<DataError>([&] { write_file(directory.path(""), one_part(text)); }, {"not a regular file"});
   expect_error<DataError>([&] { write_file("/dev/null", one_part(text)); },
                           {"/dev/null", "not a regular file"});
+}
+
+// As what it runs as may write everywhere, the test of a read-only folder is among those of R8.
+TEST(WriteFile, NamesTheFileWhoseFolderHasVanished) {
+  const TemporaryDirectory directory;
+  const std::string folder = directory.path("run"), path = folder + "/file", text = "new";
+  std::filesystem::create_directory(folder);
+  write_file(path, one_part(text));
+  std::filesystem::remove_all(folder);
+  expect_error<DataError>([&] { write_file(path, one_part(text)); }, {path, "No such file or directory"});
+}
+
+TEST(RemoveTemporaries, TakesWhatAKilledProcessLeftAndNothingElse) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"a.tmp-12-0", "b.safetensors.tmp-345-99", "kept", "kept.tmp-", "kept.tmp-1",
+                           "kept.tmp-1-", "kept.tmp-1-0.txt", "kept.tmp-x-0"})
+    directory.write(name, "half a file");
+  remove_temporaries(directory.path(""));
+  for (const std::string& name : directory.list()) EXPECT_TRUE(name.starts_with("kept")) << name;
+  EXPECT_EQ(directory.list().size(), 6u);
+  expect_error<DataError>([&] { remove_temporaries(directory.path("none")); }, {"none", "No such file"});
 }
 
 }  // namespace

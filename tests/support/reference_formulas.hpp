@@ -26,8 +26,9 @@ inline Real softplus(Real x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std
 inline Real normal_cdf(Real x) { return std::erfc(-x / std::sqrt(Real(2))) / 2; }
 inline Real normal_density(Real x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::acos(Real(-1))); }
 
-/// φ(x).
+/// φ(x); NaN in the place of a limit.
 inline Real activation_value(Activation phi, Real x) {
+  if (std::isinf(x) && phi != Activation::identity) return std::numeric_limits<Real>::quiet_NaN();
   switch (phi) {
     case Activation::identity:
       return x;
@@ -72,21 +73,23 @@ inline Real activation_slope(Activation phi, Real x) {
   return std::cos(x);
 }
 
-inline Real log_sum_exp(const Column& z) {
+/// log p of class k: z_k − log Σ e^z, by differences from the largest z.
+inline Real log_probability(const Column& z, std::size_t k) {
+  for (const Real value : z)
+    if (!std::isfinite(value)) return std::numeric_limits<Real>::quiet_NaN();
   const Real max = *std::max_element(z.begin(), z.end());
   Real sum = 0;
   for (const Real value : z) sum += std::exp(value - max);
-  return max + std::log(sum);
+  return (z[k] - max) - std::log(sum);
 }
 
 /// E[y | z].
 inline Column means(Likelihood likelihood, const Column& z) {
   Column mean = z;
   if (z.empty()) return mean;
-  const Real lse = log_sum_exp(z);
-  for (Real& m : mean) {
-    if (likelihood == Likelihood::bernoulli) m = sigmoid(m);
-    if (likelihood == Likelihood::categorical) m = std::exp(m - lse);
+  for (std::size_t k = 0; k < z.size(); ++k) {
+    if (likelihood == Likelihood::bernoulli) mean[k] = sigmoid(z[k]);
+    if (likelihood == Likelihood::categorical) mean[k] = std::exp(log_probability(z, k));
   }
   return mean;
 }
@@ -95,13 +98,13 @@ inline Column means(Likelihood likelihood, const Column& z) {
 inline Real loss(Likelihood likelihood, const Column& z, const Column& y) {
   if (likelihood == Likelihood::categorical) {
     for (std::size_t k = 0; k < z.size(); ++k)
-      if (y[0] == static_cast<Real>(k)) return log_sum_exp(z) - z[k];
+      if (y[0] == static_cast<Real>(k)) return -log_probability(z, k);
     return std::numeric_limits<Real>::quiet_NaN();  // y is no class
   }
   Real sum = 0;
   for (std::size_t j = 0; j < z.size(); ++j)
-    sum +=
-        likelihood == Likelihood::gaussian ? (z[j] - y[j]) * (z[j] - y[j]) / 2 : softplus(z[j]) - y[j] * z[j];
+    sum += likelihood == Likelihood::gaussian ? (z[j] - y[j]) * (z[j] - y[j]) / 2
+                                              : y[j] * softplus(-z[j]) + (1 - y[j]) * softplus(z[j]);
   return sum;
 }
 
@@ -109,9 +112,8 @@ inline Real loss(Likelihood likelihood, const Column& z, const Column& y) {
 inline Real kl(Likelihood likelihood, const Column& z, const Column& z_new) {
   Real sum = 0;
   if (likelihood == Likelihood::categorical) {
-    const Real lse = log_sum_exp(z), lse_new = log_sum_exp(z_new);
     for (std::size_t k = 0; k < z.size(); ++k)
-      sum += std::exp(z[k] - lse) * ((z[k] - lse) - (z_new[k] - lse_new));
+      sum += std::exp(log_probability(z, k)) * (log_probability(z, k) - log_probability(z_new, k));
     return sum;
   }
   for (std::size_t j = 0; j < z.size(); ++j) {

@@ -121,7 +121,8 @@ class Matrices : public ReferenceDevice<R> {
     shapes::damped_quotient(b, f, x);
     for (Index i = 0; i < x.size; ++i) {
       const Real denominator = Real(f.data[i]) + lambda;
-      x.data[i] = denominator == 0 ? R(0) : static_cast<R>(b.data[i] / denominator);
+      x.data[i] =
+          denominator == 0 ? R(0) : static_cast<R>(b.data[i] / denominator + (denominator - denominator));
     }
   }
   void damp_factors(In a, In g, R gamma, Out out_a, Out out_g) override {

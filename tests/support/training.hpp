@@ -37,6 +37,7 @@ class Scripted final : public Optimizer<R> {
     samples.push_back(batch.x.cols);
     return script_(static_cast<int>(samples.size()));
   }
+  void visit_state(StateVisitor<R>&) override {}
   std::vector<Index> samples;  // of each batch
 
  private:

@@ -26,18 +26,25 @@ NATGRAD_HD R softplus(R z) {
   return (z > R(0) ? z : R(0)) + math::log1p(math::exp(-std::abs(z)));
 }
 
+/// z − z: 0, or NaN where z is not finite. The limits of a function that saturates would hide an overflow.
+template <class R>
+NATGRAD_HD R zero_or_nan(R z) {
+  return z - z;
+}
+
+/// Not finite where z is not.
 template <Activation phi, class R>
 NATGRAD_HD ValueAndSlope<R> activation(R z) {
   if constexpr (phi == Activation::identity) {
     return {z, R(1)};
   } else if constexpr (phi == Activation::tanh) {
-    const R t = math::tanh(z);
+    const R t = math::tanh(z) + zero_or_nan(z);
     return {t, R(1) - t * t};
   } else if constexpr (phi == Activation::sigmoid) {
-    const R s = sigmoid(z);
+    const R s = sigmoid(z) + zero_or_nan(z);
     return {s, s * (R(1) - s)};
   } else if constexpr (phi == Activation::relu) {
-    return z > R(0) ? ValueAndSlope<R>{z, R(1)} : ValueAndSlope<R>{z == z ? R(0) : z, R(0)};  // NaN stays NaN
+    return z > R(0) ? ValueAndSlope<R>{z, R(1)} : ValueAndSlope<R>{zero_or_nan(z), R(0)};
   } else if constexpr (phi == Activation::gelu) {
     constexpr R inverse_sqrt_2 = R(0.70710678118654752440), inverse_sqrt_2pi = R(0.39894228040143267794);
     const R cdf = R(0.5) * std::erfc(-z * inverse_sqrt_2);
@@ -46,7 +53,7 @@ NATGRAD_HD ValueAndSlope<R> activation(R z) {
     const R s = sigmoid(z);
     return {z * s, s * (R(1) + z * (R(1) - s))};
   } else if constexpr (phi == Activation::softplus) {
-    return {softplus(z), sigmoid(z)};
+    return {softplus(z) + zero_or_nan(z), sigmoid(z)};
   } else {
     static_assert(phi == Activation::sin);
     return {std::sin(z), std::cos(z)};

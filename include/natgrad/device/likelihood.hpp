@@ -57,7 +57,10 @@ struct Gaussian {
 
 /// Bernoulli(sigmoid(z)) for each output.
 struct Bernoulli {
-  NATGRAD_HD static double loss(double z, double y) { return softplus(z) - y * z; }
+  /// softplus(z) − yz, without the cancellation where y = 1.
+  NATGRAD_HD static double loss(double z, double y) {
+    return (z > 0.0 ? (1.0 - y) * z : -y * z) + math::log1p(math::exp(-std::fabs(z)));
+  }
   NATGRAD_HD static Divergence divergence(double z, double z_new, double y) {
     const double dz = z_new - z, p = sigmoid(z), q = sigmoid(-z);
     double one,
@@ -97,7 +100,7 @@ struct Bernoulli {
 
 /// Categorical(softmax(z)) over the C outputs of a sample.
 struct Categorical {
-  /// max z and log Σ exp(z − max).
+  /// max z and log Σ exp(z − max); this NaN where a z is not finite, be it of no probability.
   struct LogSumExp {
     double max, log_sum;
     NATGRAD_HD double value() const { return max + log_sum; }
@@ -109,7 +112,7 @@ struct Categorical {
     double max = z[0];
     for (Index k = 1; k < outputs; ++k) max = std::fmax(max, static_cast<double>(z[k]));
     double sum = 0.0;
-    for (Index k = 0; k < outputs; ++k) sum += math::exp(z[k] - max);
+    for (Index k = 0; k < outputs; ++k) sum += math::exp(z[k] - max) + 0.0 * z[k];
     return {max, std::log(sum)};
   }
 
@@ -134,20 +137,23 @@ struct Categorical {
   template <class R>
   NATGRAD_HD static Divergence divergence(const R* z, const R* z_new, Index outputs, R y) {
     const LogSumExp old_lse = log_sum_exp(z, outputs), new_lse = log_sum_exp(z_new, outputs);
+    // Relative to the logit of the old maximum: what all of them share changes nothing, however large.
+    Index top = 0;
+    while (top + 1 < outputs && !(static_cast<double>(z[top]) == old_lse.max)) ++top;
+    const double old_top = z[top], new_top = z_new[top];
+    const auto dz = [=](Index k) { return (z_new[k] - new_top) - (z[k] - old_top); };
     double mean = 0.0, largest = 0.0;  // of Σ p (e^Δz − 1), |Δz|
     for (Index k = 0; k < outputs; ++k) {
-      const double dz = static_cast<double>(z_new[k]) - z[k];
-      largest = std::fmax(largest, std::fabs(dz));
-      mean += old_lse.probability(z[k]) * math::expm1(dz);
+      largest = std::fmax(largest, std::fabs(dz(k)));
+      mean += old_lse.probability(z[k]) * math::expm1(dz(k));
     }
-    const double change = largest > 1.0 ? (new_lse.max - old_lse.max) + (new_lse.log_sum - old_lse.log_sum)
+    const double change = largest > 1.0 ? (new_lse.max - new_top) + (new_lse.log_sum - old_lse.log_sum)
                                         : math::log1p(mean);  // Δ logsumexp
     double kl = 0.0;
     for (Index k = 0; k < outputs; ++k)
-      kl += kl_term(old_lse.probability(z[k]), new_lse.probability(z_new[k]),
-                    (static_cast<double>(z_new[k]) - z[k]) - change);
+      kl += kl_term(old_lse.probability(z[k]), new_lse.probability(z_new[k]), dz(k) - change);
     const Index label = class_of(y, outputs);
-    return {kl, label < 0 ? NAN : change - (static_cast<double>(z_new[label]) - z[label])};
+    return {kl, label < 0 ? NAN : change - dz(label)};
   }
 
   /// Class drawn by inverting the distribution function at `uniform` in (0, 1).
