@@ -41,7 +41,7 @@ std::vector<OptionEntry> data_options() {
        with_all,
        &O::max_decompressed,
        "most that a compressed file may hold; refused beyond it (default 16G)",
-       {.range = at_least(1), .bytes = true}},
+       {.range = at_least(1), .bytes = true, .may_change = true}},
       {"scale",
        with_run,
        &O::scale,

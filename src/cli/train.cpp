@@ -143,8 +143,11 @@ int train_in_precision(Options options, const RunDirectory& directory, const std
   print_message(options, fmt::format("device: {}", device));
   warn_of_gpu_options(options, backend->name());
   const DataSplit<R> data = load_data<R>(options);
-  if (resumes) options.init_from.clear();  // θ comes from the checkpoint
-  const NetworkShape shape = network_shape(options, data.train.x.rows, data.outputs);
+  Options start = options;
+  if (resumes) start.init_from.clear();  // θ comes from the checkpoint, the widths from config.toml
+  const NetworkShape shape = network_shape(start, data.train.x.rows, data.outputs);
+  options.hidden = start.hidden;
+  options.activation = start.activation;
   trainer_options(options).validate(data.train.samples());
   print_message(options, data_text(data));
   const RunPlan plan = make_plan(options, *backend, shape, data);

@@ -13,6 +13,8 @@ namespace fs = std::filesystem;
 const std::string net =
     " --device cpu --hidden 3 --batch 50 --fisher mc --average 0.9 --seed 3 --eval-every 4 --quiet ";
 
+const std::string other_net = " --device cpu --batch 50 --quiet ";
+
 /// Rows without what belongs to the process: time, and memory that it takes anew.
 std::vector<nlohmann::json> rows_of(const std::string& run) {
   auto rows = timeless_metrics(run + "/metrics.jsonl");
@@ -54,6 +56,18 @@ TEST(Resume, GoesOnAfterAKillFromTheLastCheckpoint) {
   fs::remove(directory.path("pieces/checkpoints/step-0000000007.safetensors"));
   expect_success(run_program(directory, "train --resume pieces --steps 9 --quiet"));
   expect_same_runs(directory);
+}
+
+TEST(Resume, NeedsNoFileThatTheRunBeganWith) {
+  const TemporaryDirectory directory;
+  expect_success(run_program(directory, "train --out first --steps 1 --hidden 4" + other_net));
+  for (const char* run : {"whole --steps 4", "pieces --steps 2"})
+    expect_success(run_program(
+        directory, std::string("train --init-from first/model.safetensors --out ") + run + other_net));
+  fs::remove_all(directory.path("first"));
+  expect_success(run_program(directory, "train --resume pieces --steps 4 --quiet"));
+  EXPECT_EQ(content_of(directory.path("whole/model.safetensors")),
+            content_of(directory.path("pieces/model.safetensors")));
 }
 
 TEST(Resume, KeepsTheLastCheckpointsOnly) {
