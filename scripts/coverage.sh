@@ -4,7 +4,7 @@ set -euo pipefail
 root=$(dirname "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)")
 build=$1
 
-if ! find "$build" -name '*.gcda' | grep -q .; then
+if [[ -z $(find "$build" -name '*.gcda' -print -quit) ]]; then
   echo "coverage: skipped, no host-CUDA tests ran in $build"
   exit 0
 fi
