@@ -5,8 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 programs=(host_cuda_tests natgrad_host_cuda_tests)
-export GTEST_TOTAL_SHARDS
-GTEST_TOTAL_SHARDS=$(nproc) # before OMP_NUM_THREADS, which nproc would obey
+shards=$(nproc) # before OMP_NUM_THREADS, which nproc would obey
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GTEST_BRIEF=1
 export ASAN_OPTIONS=allocator_may_return_null=1              # tests ask for more memory than there is
 export TSAN_OPTIONS="ignore_noninstrumented_modules=1:suppressions=$PWD/tests/host_cuda/tsan.suppressions" # OpenBLAS has threads
@@ -27,15 +26,15 @@ for sanitizer in "${@:-asan tsan}"; do
     cmake --build "build/$name" --target "${programs[@]}"
     tests=0
     for program in "${programs[@]}"; do
-      list=$(env -u GTEST_TOTAL_SHARDS "build/$name/bin/$program" --gtest_filter="${filter[$name]}" --gtest_list_tests)
+      run=("build/$name/bin/$program" --gtest_filter="${filter[$name]}")
+      list=$("${run[@]}" --gtest_list_tests)
       tests=$((tests + $(grep -c '^  ' <<<"$list")))
-      shards=()
-      for ((GTEST_SHARD_INDEX = 0; GTEST_SHARD_INDEX < GTEST_TOTAL_SHARDS; ++GTEST_SHARD_INDEX)); do
-        export GTEST_SHARD_INDEX
-        "build/$name/bin/$program" --gtest_filter="${filter[$name]}" &
-        shards+=($!)
+      processes=()
+      for ((shard = 0; shard < shards; ++shard)); do
+        GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard "${run[@]}" &
+        processes+=($!)
       done
-      for shard in "${shards[@]}"; do wait "$shard"; done
+      for process in "${processes[@]}"; do wait "$process"; done
     done
     figure "$tests tests of kernels, the CUDA backend and what executes them on the host under $name: 0 errors (allowed: 0)"
   done
