@@ -76,12 +76,11 @@ noticed() {
 }
 export -f noticed
 
-# Prints whether the loss of the barrier is noticed: by the quickest tests, a second of them, or by a minute of them.
+# Prints whether the loss of the barrier is noticed: by the quickest tests, a second of them, or by the others.
 judge() {
   local place=$1 all=$work/tests/$1 quick=$work/quick/$1 slow=$work/slow/$1
   [[ -e $all ]] || { echo "unreached $place"; return; }
-  sort -n "$all" | awk -v quick="$quick" -v slow="$slow" \
-    '{ sum += $1 } NR == 1 || sum < 1000 { print > quick; next } sum < 60000 { print > slow }'
+  sort -n "$all" | awk -v quick="$quick" -v slow="$slow" '{ sum += $1; print > (NR == 1 || sum < 1000 ? quick : slow) }'
   if noticed "$place" "$quick" || { [[ -e $slow ]] && noticed "$place" "$slow"; }; then
     echo "caught    $place"
   else
