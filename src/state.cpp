@@ -24,10 +24,14 @@ void require_elements(const std::string& name, std::size_t found, Index wanted) 
 
 template <class R>
 void StateVisitor<R>::count(const std::string& name, Index& value) {
-  if (restores())
-    value = found(saved_->counts, prefix_ + name, "count");
-  else
+  if (!restores()) {
     state_->counts[prefix_ + name] = value;
+    return;
+  }
+  value = found(saved_->counts, prefix_ + name, "count");
+  if (value < 0)
+    throw DataError("state: the count '" + prefix_ + name + "' is " + std::to_string(value) +
+                    ", must be at least 0; use an older checkpoint of the run");
 }
 
 template <class R>

@@ -70,6 +70,10 @@ void BatchStream<R>::visit_state(StateVisitor<R>& state) {
   state.count("epochs", epoch_);
   state.count("used", used);
   if (!state.restores() || batch_ == data_.samples) return;
+  if (epoch_ < 1 || used > data_.samples)
+    throw DataError("state: the position is sample " + std::to_string(used) + " of epoch " +
+                    std::to_string(epoch_) + ", must be at most " + std::to_string(data_.samples) +
+                    " of an epoch from 1; use an older checkpoint of the run");
   --epoch_;
   start_epoch();
   used_ = used;
@@ -112,10 +116,10 @@ Trainer<R>::Trainer(Network<R>& net, Likelihood likelihood, Optimizer<R>& optimi
 
 template <class R>
 TrainingSummary Trainer<R>::run() {
-  if (evaluated_ < 0)
-    evaluate_now();
-  else if (evaluated_ == summary_.steps)
+  if (evaluated_)
     summary_.last = measure();  // restored: the stream of records has it already
+  else if (summary_.steps == 0)
+    evaluate_now();
   for (std::optional<StopReason> stop; !stop;) {
     stop = limit_reached();
     if (!stop) {
@@ -126,7 +130,7 @@ TrainingSummary Trainer<R>::run() {
     if (on_boundary) on_boundary(summary_.steps, stop.has_value());
     if (stop) summary_.reason = *stop;
   }
-  if (evaluated_ != summary_.steps) evaluate_now();
+  if (!evaluated_) evaluate_now();
   return summary_;
 }
 
@@ -160,6 +164,7 @@ template <class R>
 void Trainer<R>::count(const StepRecord& record) {
   const StepReport& report = record.report;
   summary_.steps = record.step;
+  evaluated_ = false;
   summary_.epochs = record.epoch;
   summary_.seconds += record.seconds;
   summary_.rejected += report.rejected;
@@ -176,7 +181,7 @@ void Trainer<R>::visit_state(StateVisitor<R>& state) {
   state.count("rejected", summary_.rejected);
   state.count("backtracks", summary_.backtracks);
   state.count("rejected in a row", rejected_in_a_row_);
-  state.count("evaluated", evaluated_);
+  state.flag("evaluated", evaluated_);
   state.number("epochs", summary_.epochs);
   state.number("seconds", summary_.seconds);
   state.number("largest KL ratio", summary_.largest_kl_ratio);
@@ -220,7 +225,7 @@ EvaluationRecord Trainer<R>::measure() const {
 template <class R>
 void Trainer<R>::evaluate_now() {
   summary_.last = measure();
-  evaluated_ = summary_.steps;
+  evaluated_ = true;
   const PhaseScope phase(net_.backend(), Phase::io);
   const double loss = (summary_.last.test ? *summary_.last.test : summary_.last.train).loss;
   if (loss < summary_.best_loss) {

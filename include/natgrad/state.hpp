@@ -37,7 +37,8 @@ class StateVisitor {
 
   bool restores() const { return saved_ != nullptr; }
 
-  /// Each throws DataError where there is no such name to restore from, or an array of another size.
+  /// Each throws DataError where there is no such name to restore from, a count below 0, or an array of
+  /// another size.
   void count(const std::string& name, Index& value);
   void flag(const std::string& name, bool& value);
   void number(const std::string& name, double& value);

@@ -167,7 +167,7 @@ class Trainer {
   std::optional<Network<R>> average_;  // θ̄
   TrainingSummary summary_;            // so far
   Index rejected_in_a_row_ = 0;
-  Index evaluated_ = -1;                                         // the step of the last evaluation
+  bool evaluated_ = false;                                       // as it is after the last step
   double batch_loss_ = std::numeric_limits<double>::infinity();  // after the last step
   std::vector<R> best_;                                          // θ, P
 };

@@ -123,16 +123,25 @@ RunPlan make_plan(Options& options, const Device& device, const NetworkShape& sh
   return plan;
 }
 
+/// Where a run is resumed.
+struct Position {
+  Index step = 0, metrics_bytes = 0;
+};
+
 template <class R>
-void restore(Trainer<R>& trainer, Device& device, const Checkpoint<R>& found, const Options& options) {
+Position restore(Trainer<R>& trainer, Device& device, const Checkpoint<R>& found, const Options& options) {
   StateVisitor<R> state = StateVisitor<R>::restoring(device, found.state);
   trainer.visit_state(state);
+  Position position;
+  state.count("steps", position.step);
+  state.count("metrics.bytes", position.metrics_bytes);
   const auto text = found.about.find("device");
   if (text != found.about.end() && text->second != device.description())
     print_error(
         fmt::format("natgrad: warning: the run was on {}, this is {}: it goes on, but not bit for bit\n",
                     text->second, device.description()));
-  print_message(options, fmt::format("resumed after step {}", found.state.counts.at("steps")));
+  print_message(options, fmt::format("resumed after step {}", position.step));
+  return position;
 }
 
 template <class R>
@@ -163,17 +172,17 @@ int train_in_precision(Options options, const RunDirectory& directory, const std
   const auto optimizer = make_optimizer<R>(net, data.likelihood, options);
   Trainer<R> trainer(net, data.likelihood, *optimizer, data.train, data.test, data.target_scaling,
                      trainer_options(options));
-  if (found) restore(trainer, *backend, *found, options);
+  Position position;
+  if (found) position = restore(trainer, *backend, *found, options);
+  found.reset();  // its memory
   if (!resumes) directory.clear();
   directory.write_config(config_text(options));
   const InterruptGuard interrupt;
-  MetricsWriter metrics = found ? MetricsWriter(directory.metrics(), found->state.counts.at("metrics.bytes"))
-                                : MetricsWriter(directory.metrics());
-  const Index resumed_at = found ? found->state.counts.at("steps") : 0;
-  found.reset();  // its memory
+  MetricsWriter metrics = resumes ? MetricsWriter(directory.metrics(), position.metrics_bytes)
+                                  : MetricsWriter(directory.metrics());
   RunSaver<R> saver(trainer, *backend, metrics, directory, options, about);
   const TrainingSummary summary = train_and_report(trainer, *backend, options, metrics, saver, interrupt);
-  if (resumes && summary.steps == resumed_at)
+  if (resumes && summary.steps == position.step)
     print_error("natgrad: warning: the run's limits were reached already; give --resume a higher --steps\n");
 
   make_directory(directory.path());  // perhaps it was removed meanwhile
