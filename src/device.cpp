@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "names.hpp"
+#include "natgrad/error.hpp"
 
 namespace natgrad {
 namespace {
@@ -17,6 +18,11 @@ constexpr Name<Phase> phase_names[] = {
 std::string_view to_string(Phase phase) { return name_of(phase_names, phase); }
 
 void* Device::allocate(std::size_t bytes) {
+  if (const std::size_t left = limit_ - std::min(limit_, bytes_in_use_); bytes > left)
+    throw OutOfMemory(
+        name() + ": " + std::to_string(bytes) + " bytes wanted, " + std::to_string(left) + " of " +
+        std::to_string(limit_) +
+        " allowed are left; try a higher --memory-limit, a smaller --batch or another structure");
   void* memory = allocate_bytes(bytes);
   ++allocations_;
   bytes_in_use_ += bytes;

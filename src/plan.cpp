@@ -25,6 +25,7 @@ class Planner {
     plan_.parameters = run.network.parameters();
     plan_.number_bytes = run.number_bytes;
     add("parameters", plan_.parameters);
+    add("device's own", run.device_bytes / run.number_bytes);
     if (run.average) add("averaged parameters", plan_.parameters);
     data();
     add("activations", Activations<float>::elements(run.network, batch_));

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -75,11 +76,14 @@ class Device {
   /// "cpu" or "cuda:0".
   virtual std::string name() const = 0;
 
-  /// Uninitialised device memory. Throws OutOfMemory naming the bytes wanted and free.
+  /// Uninitialised device memory. Throws OutOfMemory naming the bytes wanted and free, or allowed.
   void* allocate(std::size_t bytes);
   void deallocate(void* memory, std::size_t bytes) noexcept;
   std::size_t bytes_in_use() const { return bytes_in_use_; }
   std::size_t peak_bytes() const { return peak_bytes_; }
+  /// The most bytes in use from now on; without a call, what the device has. Of a GPU these include all
+  /// workspaces but what its libraries allocate by themselves.
+  void limit_memory(std::size_t bytes) { limit_ = bytes; }
   /// Bytes that may still be allocated, as far as the device can tell.
   virtual std::size_t available_bytes() const = 0;
   /// Allocations so far, freed ones included.
@@ -117,6 +121,7 @@ class Device {
 
  private:
   std::size_t bytes_in_use_ = 0, peak_bytes_ = 0, allocations_ = 0, synchronizations_ = 0;
+  std::size_t limit_ = std::numeric_limits<std::size_t>::max();
 };
 
 /// Marks a scope as one phase.

@@ -17,12 +17,13 @@ struct RunShape {
   Index batch = 0;         // N; 0: the whole training set
   bool average = false;    // see TrainerOptions
   Index number_bytes = 4;  // of R
+  Index device_bytes = 0;  // in use on the device before the run
 };
 
 struct RunPlan {
   Index parameters = 0;  // P
   Index rows = 0;        // R, of the curvature; 0 for an optimiser that has none
-  /// All that the run holds on its device at once, in numbers of R; what a device's library takes for itself,
+  /// All that the run holds on its device at once, in numbers of R; a GPU's workspaces beyond device_bytes,
   /// and the eigenvalues of solves by eigendecomposition, come on top.
   std::vector<PlannedBuffer> buffers;
   Index number_bytes = 4;

@@ -32,7 +32,7 @@ std::string alternatives(const std::vector<StructurePlan>& plans, Structure chos
 
 MemoryLimit memory_limit(const Options& options, const Device& device) {
   if (options.memory_limit) return {static_cast<double>(*options.memory_limit), true};
-  return {static_cast<double>(device.available_bytes()), false};
+  return {static_cast<double>(device.available_bytes() + device.bytes_in_use()), false};
 }
 
 RunPlan plan_run(const Options& options, const RunShape& run) {

@@ -16,14 +16,16 @@ struct MemoryLimit {
 MemoryLimit memory_limit(const Options& options, const Device& device);
 
 template <class R>
-RunShape run_shape(const Options& options, const NetworkShape& network, const DataSplit<R>& data) {
+RunShape run_shape(const Options& options, const NetworkShape& network, const DataSplit<R>& data,
+                   const Device& device) {
   return {.network = network,
           .likelihood = data.likelihood,
           .train_samples = data.train.samples(),
           .test_samples = data.test.samples(),
           .batch = options.batch,
           .average = options.average > 0.0,
-          .number_bytes = sizeof(R)};
+          .number_bytes = sizeof(R),
+          .device_bytes = static_cast<Index>(device.bytes_in_use())};
 }
 
 /// "data: 1437 training and 360 test samples, 64 inputs, 10 outputs, categorical".

@@ -112,7 +112,7 @@ TrainingSummary train_and_report(Trainer<R>& trainer, Device& device, const Opti
 template <class R>
 RunPlan make_plan(Options& options, const Device& device, const NetworkShape& shape,
                   const DataSplit<R>& data) {
-  const RunShape run = run_shape(options, shape, data);
+  const RunShape run = run_shape(options, shape, data, device);
   const MemoryLimit limit = memory_limit(options, device);
   const std::string reason = settle_structure(options, run, limit);
   if (!reason.empty()) print_message(options, reason);
@@ -160,6 +160,7 @@ int train_in_precision(Options options, const RunDirectory& directory, const std
   trainer_options(options).validate(data.train.samples());
   print_message(options, data_text(data));
   const RunPlan plan = make_plan(options, *backend, shape, data);
+  if (options.memory_limit) backend->limit_memory(static_cast<std::size_t>(*options.memory_limit));
   options.device = backend->name();  // config.toml repeats just this run
   options.likelihood = to_string(data.likelihood);
 

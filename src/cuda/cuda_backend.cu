@@ -23,7 +23,10 @@ namespace natgrad {
 template <class R>
 CudaBackend<R>::CudaBackend(int device, cudaStream_t stream, const CudaOptions& options)
     : options_(options), device_(device, stream), replay_(options.graph && stream == nullptr) {
-  if (options.graph && stream == nullptr) device_.hold_blas_workspace();
+  if (options.graph && stream == nullptr) {
+    constexpr Index bytes = Index{32} << 20;  // what cuBLAS takes on its own for compute capability 9.0
+    device_.set_blas_workspace(grown(blas_workspace_, bytes), bytes);
+  }
   if (options.tf32 && !has_tensor_cores_)
     throw DeviceError(name() + ": no TF32 below compute capability 8.0; leave out --tf32");
 }

@@ -156,7 +156,7 @@ class CudaBackend final : public Backend<R> {
   Replay replay_;
   std::exception_ptr flush_error_;
   FusedProduct<R> fused_product_;
-  Buffer<std::byte> workspace_;
+  Buffer<std::byte> workspace_, blas_workspace_;
   Buffer<int> info_;     // of cuSOLVER, one a matrix
   Buffer<R*> pointers_;  // to the matrices of a batch
 };

@@ -60,17 +60,7 @@ CudaDevice::CudaDevice(int device, cudaStream_t stream)
   check(cudaMemsetAsync(numbers_, 0, bytes, stream_), "cudaMemsetAsync");
 }
 
-CudaDevice::~CudaDevice() {
-  deallocate(blas_workspace_);
-  deallocate(numbers_);
-}
-
-// Of the size that cuBLAS takes on its own for compute capability 9.0.
-void CudaDevice::hold_blas_workspace() {
-  constexpr std::size_t bytes = std::size_t{32} << 20;
-  blas_workspace_ = allocate(bytes);
-  check(cublasSetWorkspace(blas(), blas_workspace_, bytes), "cublasSetWorkspace");
-}
+CudaDevice::~CudaDevice() { deallocate(numbers_); }
 
 std::string CudaDevice::description() const {
   int runtime = 0;

@@ -40,8 +40,10 @@ class CudaDevice {
     return solver_.get();
   }
 
-  /// Gives cuBLAS a workspace for good: without, a product would allocate when it is captured.
-  void hold_blas_workspace();
+  /// For good: without a workspace of its own, a product of cuBLAS would allocate when it is captured.
+  void set_blas_workspace(void* memory, std::size_t bytes) {
+    check(cublasSetWorkspace(blas(), memory, bytes), "cublasSetWorkspace");
+  }
 
   void* allocate(std::size_t bytes);
   void deallocate(void* memory) noexcept;
@@ -76,7 +78,6 @@ class CudaDevice {
   SolverHandle solver_;
   Pinned<Scalars> mirror_;
   double* numbers_ = nullptr;
-  void* blas_workspace_ = nullptr;
   PhaseClock phases_;
 };
 

@@ -52,6 +52,33 @@ TEST(Limits, AbsurdSizesAreRefusedByEveryPartOfTheLibrary) {
   EXPECT_EQ(backend->bytes_in_use(), 0u);
 }
 
+/// Trains for some steps; the most device memory that was in use, which `limit` bounds.
+std::size_t peak_of_training(const Method& method, std::size_t limit) {
+  const auto backend = make_backend<float>(faults::device(), 1);
+  backend->limit_memory(limit);
+  Network<float> net(*backend, small_network());
+  net.set_parameters(initial_parameters(small_network(), Init::lecun, 1));
+  const auto optimizer = method.optimizer(net);
+  Trainer<float>(net, Likelihood::categorical, *optimizer, small_data<float>(7), {}, {}, {.steps = 3}).run();
+  return backend->peak_bytes();
+}
+
+TEST(Limits, TheMemoryLimitOfADeviceIsKeptToTheByte) {
+  for (const Method& method : methods()) {
+    SCOPED_TRACE(method.name);
+    const std::size_t peak = peak_of_training(method, std::size_t{1} << 40);
+    EXPECT_EQ(peak_of_training(method, peak), peak);
+    const std::int64_t live = faults::live(Memory::device);
+    EXPECT_THROW(peak_of_training(method, peak - 1), OutOfMemory);
+    EXPECT_EQ(faults::live(Memory::device), live);
+  }
+  report_figure(
+      "Limits",
+      fmt::format("memory limit of {}, {} optimisers: the peak's bytes run, workspaces included, one "
+                  "byte less is refused",
+                  faults::device(), methods().size()));
+}
+
 // P² and N·n exceed 64 bits.
 TEST(Limits, PlansOfAbsurdRunsFitNoMemory) {
   for (const Index width : {Index{50'000}, Index{1'000'000'000}, Index{INT32_MAX}})
