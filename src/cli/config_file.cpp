@@ -15,11 +15,17 @@
 namespace natgrad::cli {
 namespace {
 
+/// A value, for a message. toml++ estimates the width of lists by arithmetic that is undefined for inf, 1e-9
+/// or the least integer, so that it formats single values only.
 std::string to_text(const toml::node& node) {
-  // Nested lists would be indented by more than their own length.
-  constexpr auto flags = toml::toml_formatter::default_flags & ~toml::format_flags::indentation;
+  if (node.is_table()) return "{...}";
+  if (const auto* array = node.as_array()) {
+    std::vector<std::string> elements;
+    for (const toml::node& element : *array) elements.push_back(to_text(element));
+    return fmt::format("[{}]", fmt::join(elements, ", "));
+  }
   std::ostringstream out;
-  node.visit([&](const auto& value) { out << toml::toml_formatter{value, flags}; });
+  node.visit([&](const auto& value) { out << toml::toml_formatter{value}; });
   return out.str();
 }
 
