@@ -16,10 +16,14 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = "step-", suffix = ".safetensors";
 
+std::string name_of(Index step) { return fmt::format("{}{:010}{}", prefix, step, suffix); }
+
+/// Of a name that natgrad gave; other files in the folder are none of its business.
 std::optional<Index> step_of(const std::string& name) {
   if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
   const std::size_t digits = name.size() - prefix.size() - suffix.size();
-  return parse_number<Index>(std::string_view(name).substr(prefix.size(), digits));
+  const auto step = parse_number<Index>(std::string_view(name).substr(prefix.size(), digits));
+  return step && name == name_of(*step) ? step : std::nullopt;
 }
 
 /// The names in a folder; none where it cannot be read.
@@ -41,7 +45,7 @@ CheckpointInterval parse_checkpoint_interval(std::string_view text) {
 }
 
 std::string CheckpointFolder::file(Index step) const {
-  return (path_ / fmt::format("{}{:010}{}", prefix, step, suffix)).string();
+  return (path_ / name_of(step)).string();
 }
 
 std::vector<Index> CheckpointFolder::steps() const {

@@ -21,13 +21,14 @@ InterruptGuard::InterruptGuard() {
   struct sigaction action {};
   action.sa_handler = remember;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);  // the second signal finds the default
-  sigaction(SIGINT, &action, &old_interrupt_);
-  sigaction(SIGTERM, &action, &old_terminate_);
+  for (auto& [signal, before] : handled_) {
+    sigaction(signal, &action, &before);
+    if (signal == SIGHUP && before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);
+  }
 }
 
 InterruptGuard::~InterruptGuard() {
-  sigaction(SIGINT, &old_interrupt_, nullptr);
-  sigaction(SIGTERM, &old_terminate_, nullptr);
+  for (const auto& [signal, before] : handled_) sigaction(signal, &before, nullptr);
 }
 
 const std::atomic<bool>& InterruptGuard::requested() const { return interrupted; }

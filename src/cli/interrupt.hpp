@@ -1,14 +1,16 @@
-/// Ctrl-C and termination requests.
+/// Ctrl-C, termination requests and a terminal that goes away.
 #pragma once
 
 #include <signal.h>
 
+#include <array>
 #include <atomic>
 
 namespace natgrad::cli {
 
-/// While it lives, the first SIGINT or SIGTERM is remembered instead of ending the program; a second one of
-/// the same kind ends it at once. At most one at a time.
+/// While it lives, the first SIGINT, SIGTERM or SIGHUP is remembered instead of ending the program; a second
+/// one of the same kind ends it at once. A SIGHUP that was ignored (nohup) stays so. At most one guard at a
+/// time.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -22,8 +24,11 @@ class InterruptGuard {
   int signal() const;
 
  private:
-  struct sigaction old_interrupt_ {
-  }, old_terminate_{};
+  struct Handled {
+    int signal;
+    struct sigaction before;
+  };
+  std::array<Handled, 3> handled_{{{SIGINT, {}}, {SIGTERM, {}}, {SIGHUP, {}}}};
 };
 
 }  // namespace natgrad::cli

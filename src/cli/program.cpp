@@ -15,6 +15,7 @@
 #include "cli/console.hpp"
 #include "cli/nearest_name.hpp"
 #include "cli/option_value.hpp"
+#include "cli/process.hpp"
 #include "cli/resume.hpp"
 
 namespace natgrad::cli {
@@ -176,6 +177,7 @@ int fail(std::initializer_list<std::string_view> message, int exit_code) noexcep
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
+  prepare_process();
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& error) {

@@ -4,7 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
-#include <functional>
+#include <stdexcept>
 #include <thread>
 
 #include "cli/program_run.hpp"
@@ -12,32 +12,60 @@
 namespace natgrad::testing {
 namespace {
 
-/// Starts a run without an end, sends the signal once metrics come, returns the status.
-int interrupt_run(
-    const std::string& folder, int signal, const std::function<void()>& before = [] {}) {
-  std::string program = program_path();
-  std::string arguments[] = {program, "train",         "--device", "cpu",     "--hidden",
-                             "3",     "--batch",       "50",       "--quiet", "--seed",
-                             "3",     "--target-loss", "-1",       "--out",   folder};
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  pid_t process = 0;
-  if (posix_spawn(&process, program.c_str(), nullptr, nullptr, argv.data(), environ) != 0) return -1;
-  while (content_of(folder + "/metrics.jsonl").find("kl_measured") == std::string::npos) {
-    int status = 0;
-    if (waitpid(process, &status, WNOHANG) == process) return -2;  // ended by itself
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+/// A run without an end, of which metrics have come.
+class EndlessRun {
+ public:
+  explicit EndlessRun(const std::string& folder) : metrics_(folder + "/metrics.jsonl") {
+    std::string program = program_path();
+    std::string arguments[] = {program, "train",         "--device", "cpu",     "--hidden",
+                               "3",     "--batch",       "50",       "--quiet", "--seed",
+                               "3",     "--target-loss", "-1",       "--out",   folder};
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    if (posix_spawn(&process_, program.c_str(), nullptr, nullptr, argv.data(), environ) != 0)
+      throw std::runtime_error("cannot start " + program);
+    wait_for_metrics();
   }
-  before();
-  kill(process, signal);
-  int status = 0;
-  waitpid(process, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -3;
+
+  /// Until there is a step more than at the last call, or the run has ended.
+  void wait_for_metrics() {
+    const std::size_t before = bytes_;
+    while (!ended_ && content_of(metrics_).find("kl_measured", before) == std::string::npos) {
+      ended_ = waitpid(process_, &status_, WNOHANG) == process_;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    bytes_ = content_of(metrics_).size();
+  }
+
+  void send(int signal) const {
+    if (!ended_) kill(process_, signal);
+  }
+
+  /// The exit status; -1 where a signal ended it.
+  int wait() {
+    if (!ended_) waitpid(process_, &status_, 0);
+    ended_ = true;
+    return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1;
+  }
+
+ private:
+  std::string metrics_;
+  std::size_t bytes_ = 0;
+  pid_t process_ = 0;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
+/// The status of a run that is sent a signal.
+int interrupt_run(const std::string& folder, int signal) {
+  EndlessRun run(folder);
+  run.send(signal);
+  return run.wait();
 }
 
 TEST(Interrupt, LeavesAUsableRunAndTheStatusOfTheSignal) {
-  for (const auto& [signal, expected] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
+  for (const auto& [signal, expected] : {std::pair{SIGINT, 130}, {SIGTERM, 143}, {SIGHUP, 129}}) {
     const TemporaryDirectory directory;
     EXPECT_EQ(interrupt_run(directory.path("run"), signal), expected);
     const auto rows = timeless_metrics(directory.path("run/metrics.jsonl"));
@@ -66,9 +94,22 @@ TEST(Interrupt, LeavesACheckpointFromWhichTheRunGoesOnAsIfItHadNeverStopped) {
 
 TEST(Interrupt, OfARunWhoseFolderWasRemovedStillSavesTheModelAndTellsThatThereIsNoCheckpoint) {
   const TemporaryDirectory directory;
-  const std::string run = directory.path("run");
-  EXPECT_EQ(interrupt_run(run, SIGTERM, [&] { std::filesystem::remove_all(run); }), 3);
+  EndlessRun run(directory.path("run"));
+  std::filesystem::remove_all(directory.path("run"));
+  run.send(SIGTERM);
+  EXPECT_EQ(run.wait(), 3);
   EXPECT_EQ(run_program(directory, "eval --model run/model.safetensors").status, 0);
+}
+
+TEST(Interrupt, OfATerminalThatGoesAwayIsIgnoredUnderNohup) {
+  const TemporaryDirectory directory;
+  const auto before = signal(SIGHUP, SIG_IGN);  // what nohup does; a new process inherits it
+  EndlessRun run(directory.path("run"));
+  signal(SIGHUP, before);
+  run.send(SIGHUP);
+  for (int i = 0; i < 3; ++i) run.wait_for_metrics();
+  run.send(SIGTERM);
+  EXPECT_EQ(run.wait(), 143);
 }
 
 }  // namespace

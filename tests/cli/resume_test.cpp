@@ -81,6 +81,16 @@ TEST(Resume, KeepsTheLastCheckpointsOnly) {
   EXPECT_EQ(names, (std::vector<std::string>{"step-0000000008.safetensors", "step-0000000009.safetensors"}));
 }
 
+TEST(Resume, LeavesFilesOfOthersAmongTheCheckpointsAlone) {
+  const TemporaryDirectory directory;
+  expect_success(run_program(directory, "train --out run --steps 4 --checkpoint-every 2" + net));
+  for (const char* name :
+       {"step-50.safetensors", "step-x.safetensors", "step--000000050.safetensors", "notes"})
+    std::ofstream(directory.path(std::string("run/checkpoints/") + name)) << "mine";
+  expect_success(run_program(directory, "train --resume run --steps 6 --checkpoint-every 1 --quiet"));
+  EXPECT_EQ(content_of(directory.path("run/checkpoints/step-50.safetensors")), "mine");
+}
+
 TEST(Resume, ReportsADamagedCheckpointAndOffersTheOneBefore) {
   const TemporaryDirectory directory;
   expect_success(run_program(directory, "train --out run --steps 4 --checkpoint-every 2" + net));
