@@ -2,20 +2,30 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "natgrad/error.hpp"
 
 namespace natgrad::cli {
 namespace {
 
-void print(std::FILE* stream, std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-  std::fflush(stream);
+/// Whether all of it was written; else errno tells why not.
+bool print(std::FILE* stream, std::string_view text) {
+  return std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0;
 }
 
 }  // namespace
 
 void print_out(std::string_view text) { print(stdout, text); }
 void print_error(std::string_view text) { print(stderr, text); }
+
+void print_result(std::string_view text) {
+  if (!print(stdout, text) && errno != EPIPE)
+    throw DataError(std::string("standard output: cannot be written: ") + std::strerror(errno));
+}
 
 void print_escaped(std::string_view text) {
   constexpr std::size_t head = 3000, tail = 1000;

@@ -9,8 +9,13 @@ namespace natgrad::cli {
 void print_out(std::string_view text);
 void print_error(std::string_view text);
 
-/// Likewise to standard error, what files or users may have put in: control characters as \xNN, so that they
-/// neither drive the terminal nor begin a line; of a text of more than 4000 bytes the middle is left out.
+/// Writes to standard output what the program was called for. Throws DataError where that cannot be written;
+/// a reader that goes away has had what it wanted.
+void print_result(std::string_view text);
+
+/// Writes to standard error, at once and without taking memory, what files or users may have put in: control
+/// characters as \xNN, so that they neither drive the terminal nor begin a line; of a text of more than 4000
+/// bytes the middle is left out.
 void print_escaped(std::string_view text);
 
 }  // namespace natgrad::cli

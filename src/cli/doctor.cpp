@@ -66,14 +66,14 @@ bool report_solve(const std::string& device) {
   } catch (const Error& error) {
     outcome = std::string("FAILED: ") + error.what();
   }
-  print_out(
+  print_result(
       fmt::format("solve      {} {}: damped Cholesky of order {}: {}\n", device, precision, order, outcome));
   return ok;
 }
 
 void report_build() {
-  print_out(fmt::format("natgrad    {}\n", NATGRAD_VERSION));
-  print_out(fmt::format("build      {}, {}, -march={}, CUDA {}\n", "g++ " __VERSION__, NATGRAD_BUILD_TYPE,
+  print_result(fmt::format("natgrad    {}\n", NATGRAD_VERSION));
+  print_result(fmt::format("build      {}, {}, -march={}, CUDA {}\n", "g++ " __VERSION__, NATGRAD_BUILD_TYPE,
                         *NATGRAD_BUILD_ARCH != '\0' ? NATGRAD_BUILD_ARCH : "default",
                         cuda_status().built ? "yes" : "no"));
 }
@@ -82,11 +82,11 @@ void report_build() {
 
 int run_doctor() {
   report_build();
-  print_out(fmt::format("cpu        {}\n", make_cpu_backend<float>()->description()));
+  print_result(fmt::format("cpu        {}\n", make_cpu_backend<float>()->description()));
   const CudaStatus gpus = cuda_status();
-  if (!gpus.versions.empty()) print_out("cuda       " + gpus.versions + "\n");
-  for (const std::string& gpu : gpus.devices) print_out("gpu        " + gpu + "\n");
-  if (!gpus.problem.empty()) print_out("gpu        none: " + gpus.problem + "\n");
+  if (!gpus.versions.empty()) print_result("cuda       " + gpus.versions + "\n");
+  for (const std::string& gpu : gpus.devices) print_result("gpu        " + gpu + "\n");
+  if (!gpus.problem.empty()) print_result("gpu        none: " + gpus.problem + "\n");
 
   std::vector<std::string> devices = {"cpu"};
   if (gpus.problem.empty())
@@ -96,7 +96,7 @@ int run_doctor() {
     ok &= report_solve<float>(device);
     ok &= report_solve<double>(device);
   }
-  print_out(ok ? "all is well\n" : "a device does not solve as it must\n");
+  print_result(ok ? "all is well\n" : "a device does not solve as it must\n");
   return ok ? 0 : 5;
 }
 

@@ -36,7 +36,7 @@ int eval_in_precision(const Options& options) {
   Network<R> net(*backend, shape_of(model));
   net.set_parameters(model.parameters);
   const Evaluation evaluation = evaluate(net, *model.likelihood, data, model.target_scaling);
-  print_out(options.json ? to_json(data.samples, evaluation) : to_text(data.samples, evaluation));
+  print_result(options.json ? to_json(data.samples, evaluation) : to_text(data.samples, evaluation));
   return 0;
 }
 

@@ -96,7 +96,7 @@ int plan_in_precision(Options options) {
   facts.rate = device_gemm_rate<R>(options);
   facts.rate_given = options.gemm_rate.has_value();
   add_plans(facts, options, run_shape(options, shape, data, *backend));
-  print_out(options.json ? to_json(facts) : to_text(facts));
+  print_result(options.json ? to_json(facts) : to_text(facts));
   return 0;
 }
 

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
@@ -64,10 +66,21 @@ int predict_in_precision(const Options& options) {
   return 0;
 }
 
+/// Refuses to replace what the means are made of.
+void require_other_file(const Options& options) {
+  for (const auto& [name, path] : {std::pair("model", options.model), {"x", options.x}}) {
+    std::error_code missing;
+    if (std::filesystem::equivalent(path, options.out, missing))
+      throw UsageError(
+          fmt::format("--out {}: is the file of --{}, which the means would replace", options.out, name));
+  }
+}
+
 }  // namespace
 
 int run_predict(Options options) {
   for (const char* name : {"model", "x", "out"}) require_given(options, name);
+  require_other_file(options);
   resolve_device(options);
   return with_precision(options, [&]<class R>() { return predict_in_precision<R>(options); });
 }

@@ -214,7 +214,7 @@ int train_in_precision(Options options, const RunDirectory& directory, const std
 int run_train(Options options) {
   resolve_training(options);
   if (options.print_config) {
-    print_out(config_text(options));
+    print_result(config_text(options));
     return 0;
   }
   const ResumePoint point = options.resume.empty() ? ResumePoint{} : resume_point(options.resume);

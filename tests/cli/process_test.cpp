@@ -47,5 +47,22 @@ TEST(Process, BeyondTheAllowedSizeOfFilesEndsWithAnErrorAndAWholeCheckpoint) {
   EXPECT_EQ(timeless_metrics(directory.path("run/metrics.jsonl")).back()["step"], 300);
 }
 
+TEST(Process, ThatCannotPrintItsResultEndsWithAnErrorUnlessTheReaderHasGone) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(run_program(directory, "train --out run --hidden 3 --steps 1").status, 0);
+  for (const char* command :
+       {"eval --model run/model.safetensors", "plan", "train --print-config", "doctor"}) {
+    const std::string start = "cd '" + directory.path(".") + "' && { '" + program_path() + "' " + command;
+    std::system((start + " > /dev/full; echo $? > status; } 2> stderr.txt").c_str());
+    EXPECT_EQ(content_of(directory.path("status")), "3\n") << command;
+    EXPECT_NE(
+        content_of(directory.path("stderr.txt")).find("standard output: cannot be written: No space left"),
+        std::string::npos)
+        << command;
+    std::system((start + "; echo $? > status; } 2> stderr.txt | true").c_str());
+    EXPECT_EQ(content_of(directory.path("status")), "0\n") << command;
+  }
+}
+
 }  // namespace
 }  // namespace natgrad::testing

@@ -229,6 +229,19 @@ TEST(Program, PredictsATablesTargetsInTheirOwnUnits) {
   EXPECT_LT((first - 980.5) * (first - 980.5), 30 * error);  // one sample's square is within the sum of all
 }
 
+TEST(Program, PredictsIntoNoFileThatItReads) {
+  const TemporaryDirectory directory;
+  directory.write("t.csv", small_table());
+  ASSERT_EQ(
+      run_program(directory, "train --quiet --train-csv t.csv --target price --steps 1 --out run").status, 0);
+  const std::string model = content_of(directory.path("run/model.safetensors"));
+  const std::string predict = "predict --model run/model.safetensors --x t.csv --target price --out ";
+  for (const char* file : {"run/model.safetensors", "./run/../run/model.safetensors", "t.csv"})
+    EXPECT_EQ(run_program(directory, predict + file).status, 2) << file;
+  EXPECT_EQ(content_of(directory.path("run/model.safetensors")), model);
+  EXPECT_EQ(content_of(directory.path("t.csv")), small_table());
+}
+
 TEST(Program, DoctorSolvesOnTheCpuInBothPrecisions) {
   const TemporaryDirectory directory;
   const ProgramResult result = run_program(directory, "doctor");
