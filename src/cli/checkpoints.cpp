@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/console.hpp"
 #include "cli/resume.hpp"
 #include "cli/run_directory.hpp"
 #include "io/file.hpp"
@@ -44,9 +45,7 @@ CheckpointInterval parse_checkpoint_interval(std::string_view text) {
                  : CheckpointInterval{.steps = *number};
 }
 
-std::string CheckpointFolder::file(Index step) const {
-  return (path_ / name_of(step)).string();
-}
+std::string CheckpointFolder::file(Index step) const { return (path_ / name_of(step)).string(); }
 
 std::vector<Index> CheckpointFolder::steps() const {
   std::vector<Index> steps;
@@ -76,7 +75,7 @@ Checkpoint<R> load_newest(const CheckpointFolder& folder) {
         continue;
       }
       throw DataError(fmt::format("{}; that of step {} is whole: natgrad train --resume {}", newest.what(),
-                                  *step, folder.file(*step)));
+                                  *step, shell_word(folder.file(*step))));
     }
     throw;
   }

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <string>
 
 #include "natgrad/error.hpp"
 
@@ -42,6 +41,15 @@ void print_escaped(std::string_view text) {
     end = c < 0x20 || c == 0x7f ? std::ranges::copy(escape, end).out : (*end = text[i], end + 1);
   }
   print_error({shown.begin(), end});
+}
+
+std::string shell_word(std::string_view path) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=:,./@%";
+  if (!path.empty() && path.find_first_not_of(plain) == std::string_view::npos) return std::string(path);
+  std::string word = "'";
+  for (const char c : path) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
 }
 
 }  // namespace natgrad::cli

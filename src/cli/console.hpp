@@ -1,6 +1,7 @@
 /// Standard output and standard error.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace natgrad::cli {
@@ -17,5 +18,8 @@ void print_result(std::string_view text);
 /// characters as \xNN, so that they neither drive the terminal nor begin a line; of a text of more than 4000
 /// bytes the middle is left out.
 void print_escaped(std::string_view text);
+
+/// A path in a command that is shown to be typed: in quotes where a shell would take it for more than a word.
+std::string shell_word(std::string_view path);
 
 }  // namespace natgrad::cli

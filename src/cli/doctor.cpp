@@ -74,8 +74,8 @@ bool report_solve(const std::string& device) {
 void report_build() {
   print_result(fmt::format("natgrad    {}\n", NATGRAD_VERSION));
   print_result(fmt::format("build      {}, {}, -march={}, CUDA {}\n", "g++ " __VERSION__, NATGRAD_BUILD_TYPE,
-                        *NATGRAD_BUILD_ARCH != '\0' ? NATGRAD_BUILD_ARCH : "default",
-                        cuda_status().built ? "yes" : "no"));
+                           *NATGRAD_BUILD_ARCH != '\0' ? NATGRAD_BUILD_ARCH : "default",
+                           cuda_status().built ? "yes" : "no"));
 }
 
 }  // namespace

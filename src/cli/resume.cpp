@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cli/config_file.hpp"
+#include "cli/console.hpp"
 #include "cli/option_value.hpp"
 #include "cli/run_directory.hpp"
 #include "io/checksum.hpp"
@@ -36,7 +37,7 @@ Options options_of_run(const ResumePoint& point, std::span<const OptionEntry* co
       throw UsageError(fmt::format(
           "--{}: cannot be given with --resume, a run goes on with the options of its config.toml; "
           "--init-from {}/model.safetensors begins a new one from its weights",
-          entry->name, point.folder));
+          entry->name, shell_word(point.folder)));
   Options options;
   read_config(RunDirectory::existing(point.folder).config(), options);
   if (std::ranges::any_of(given, [](const OptionEntry* entry) { return is_limit(entry->name); })) {

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <span>
 
+#include "cli/console.hpp"
 #include "io/file.hpp"
 #include "natgrad/error.hpp"
 
@@ -32,7 +33,7 @@ RunDirectory::RunDirectory(const std::string& path, bool overwrite)
     if (fs::exists(file))
       throw UsageError(
           fmt::format("--out {}: holds a run already ({}); give another folder, --overwrite, or --resume {}",
-                      path_.string(), file, path_.string()));
+                      path_.string(), file, shell_word(path_.string())));
 }
 
 RunDirectory RunDirectory::existing(const std::string& path) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/console.hpp"
 #include "cli/options.hpp"
 #include "cli/run_directory.hpp"
 #include "natgrad/metrics.hpp"
@@ -28,7 +29,7 @@ class RunSaver {
   /// The step of the newest checkpoint that this process wrote.
   std::optional<Index> saved() const { return saved_; }
   /// "natgrad train --resume FOLDER".
-  std::string resume_command() const { return "natgrad train --resume " + directory_.path(); }
+  std::string resume_command() const { return "natgrad train --resume " + shell_word(directory_.path()); }
 
  private:
   void save(Index step);

@@ -1,6 +1,7 @@
 // Whoever starts the program: closed streams, a reader that goes away, a limit on the size of files.
 #include <gtest/gtest.h>
 
+#include "cli/console.hpp"
 #include "cli/program_run.hpp"
 
 namespace natgrad::testing {
@@ -61,6 +62,15 @@ TEST(Process, ThatCannotPrintItsResultEndsWithAnErrorUnlessTheReaderHasGone) {
         << command;
     std::system((start + "; echo $? > status; } 2> stderr.txt | true").c_str());
     EXPECT_EQ(content_of(directory.path("status")), "0\n") << command;
+  }
+}
+
+TEST(Process, ShowsPathsAsAShellTakesThem) {
+  const TemporaryDirectory directory;
+  EXPECT_EQ(cli::shell_word("runs/2026-01-02_03:04:05"), "runs/2026-01-02_03:04:05");
+  for (const std::string path : {"", "a b", "it's", "$(touch x)", "`touch x`;&|<>*?~#!\\\"\n'", "ä"}) {
+    std::system(("printf %s " + cli::shell_word(path) + " > '" + directory.path("word") + "'").c_str());
+    EXPECT_EQ(content_of(directory.path("word")), path);
   }
 }
 
