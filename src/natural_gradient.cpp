@@ -207,8 +207,8 @@ bool NaturalGradient<R>::acceptable(const Scalars& s) const {
   return loss_change(s) <= 0.0 && s[Slot::kl] <= options_.kl * (1.0 + options_.kl_tolerance) && fits(s);
 }
 
-// θ − βd is finite, by a bound that costs no look at it: a weight that is not may hide behind an activation
-// that saturates, or a feature that is 0.
+// θ − βd is finite, by a bound that costs no look at it. A weight that is not makes the KL divergence NaN,
+// but for a BLAS that skips the products with a feature that is 0.
 template <class R>
 bool NaturalGradient<R>::fits(const Scalars& s) const {
   return std::sqrt(s[Slot::parameter_norm2]) + s[Slot::beta] * std::sqrt(s[Slot::step_norm2]) <=
