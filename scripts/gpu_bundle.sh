@@ -4,9 +4,11 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
-file=$(realpath "${1:-$root/build/natgrad-gpu.tar.gz}")
+file=$(realpath -m "${1:-$root/build/natgrad-gpu.tar.gz}")
 build=$root/build/gpu-bundle
 bundle=$build/natgrad-gpu
+
+mkdir -p "$(dirname "$file")" # now, not after half an hour
 
 "$here/setup.sh" test
 cmake --preset release -S "$root" -B "$build" -DNATGRAD_CUDA=ON -DNATGRAD_BUILD_TESTS=ON -DNATGRAD_BUILD_EXAMPLES=OFF \
