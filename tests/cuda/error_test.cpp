@@ -2,10 +2,12 @@
 /// made.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 
 #include "cuda/check.hpp"
 #include "cuda/gpus.hpp"
+#include "grid.cuh"
 #include "host_cuda/host_cuda.hpp"
 #include "launch.cuh"
 #include "natgrad/backend.hpp"
@@ -79,6 +81,15 @@ TEST(CudaErrors, SizesBeyondALibrarysInterfaceAreRefused) {
   EXPECT_EQ(to_int(7, "cusolver potrf", "the order"), 7);
   expect_words(message_of<ShapeError>([] { to_int(Index{1} << 31, "cusolver potrf", "the order"); }),
                {"cusolver potrf", "the order", "2147483648"});
+}
+
+TEST(CudaErrors, AGridBeyondWhatALaunchCanHaveIsRefused) {
+  constexpr Index most = (Index{1} << 31) - 1;
+  EXPECT_EQ(kernels::grid_of(0), 0U);
+  EXPECT_EQ(kernels::grid_of(most), most);
+  for (const Index blocks : {most + 1, Index{1} << 32, std::numeric_limits<Index>::max()})
+    expect_words(message_of<ShapeError>([blocks] { kernels::grid_of(blocks); }),
+                 {std::to_string(blocks).c_str(), "2147483647", "--batch"});
 }
 
 __global__ void no_operation_kernel() {}
